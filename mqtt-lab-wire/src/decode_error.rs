@@ -1,0 +1,56 @@
+//! Why a payload was refused.
+
+use core::fmt;
+
+/// Why bytes from the network are not what their topic promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Nothing in it.
+    Empty,
+    /// More bytes than the limit (in bytes).
+    TooLong(usize),
+    /// Not UTF-8.
+    NotUtf8,
+    /// Begins like JSON and is not (position in bytes).
+    NotJson(usize),
+    /// Nested deeper than any description needs.
+    TooDeep,
+    /// A required field is missing.
+    Missing(&'static str),
+    /// A field holds something else than it must.
+    Field(&'static str),
+    /// A number beyond what a sample can carry: floats are finite, integers within ±2^53.
+    NumberRange,
+    /// A control character in a plain text.
+    ControlCharacter,
+    /// A word that is none of the known ones.
+    UnknownWord,
+    /// A description of a schema this version does not know.
+    Schema(u32),
+    /// More channels than [`crate::MAX_CHANNELS`], or a name twice.
+    Channels,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the payload is empty"),
+            Self::TooLong(limit) => write!(f, "the payload is longer than {limit} bytes"),
+            Self::NotUtf8 => f.write_str("the payload is not UTF-8 text"),
+            Self::NotJson(at) => write!(f, "the payload is not valid JSON at byte {at}"),
+            Self::TooDeep => f.write_str("the payload is nested too deeply"),
+            Self::Missing(field) => write!(f, "the field `{field}` is missing"),
+            Self::Field(field) => write!(f, "the field `{field}` holds something else than it must"),
+            Self::NumberRange => {
+                f.write_str("the number is out of range (floats are finite, integers within 2^53)")
+            }
+            Self::ControlCharacter => f.write_str("the text holds a control character"),
+            Self::UnknownWord => f.write_str("the word is none of the known ones"),
+            Self::Schema(version) => write!(f, "the description has the unknown schema {version}"),
+            Self::Channels => f.write_str("the description has too many channels, or one twice"),
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}

@@ -1,0 +1,151 @@
+//! One channel's value as it travels.
+
+use crate::{BootId, Datatype, DecodeError, ValueRef, json};
+use core::fmt;
+
+/// Longest payload of a sample or command, in bytes.
+pub const MAX_SAMPLE_BYTES: usize = 16 * 1024;
+
+/// How a device writes its samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum PayloadForm {
+    /// `{"v":21.5,"t":1732375200123456,"b":"k3f9","n":17}`: every loss and duplicate is countable.
+    #[default]
+    Json,
+    /// `21.5`: the smallest packet; stamped on arrival, losses and duplicates are unknown.
+    Plain,
+}
+
+impl PayloadForm {
+    /// The word that travels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// When a sample was measured, as far as its sender knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleTime {
+    /// `t`: microseconds since the Unix epoch.
+    Unix(i64),
+    /// `u`: milliseconds since the sender's boot, from a sender without a clock.
+    SinceBoot(u64),
+}
+
+/// One channel's value with what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample<'a> {
+    /// The value.
+    pub value: ValueRef<'a>,
+    /// When it was measured; `None`: stamped on arrival.
+    pub time: Option<SampleTime>,
+    /// The sender's life and the number of this sample in it, counted from 1 over all channels.
+    pub number: Option<(BootId, u64)>,
+    /// The payload itself if it was a bare value.
+    plain: Option<&'a str>,
+}
+
+impl<'a> Sample<'a> {
+    /// A sample of which only the value is known.
+    #[must_use]
+    pub const fn new(value: ValueRef<'a>) -> Self {
+        Self { value, time: None, number: None, plain: None }
+    }
+
+    /// The same sample, measured at `time`.
+    #[must_use]
+    pub const fn at(mut self, time: SampleTime) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// The same sample, the `n`th of life `boot`.
+    #[must_use]
+    pub const fn numbered(mut self, boot: BootId, n: u64) -> Self {
+        self.number = Some((boot, n));
+        self
+    }
+
+    /// The value as a channel of `datatype` means it: the bare payload `007` is a text there, not a number.
+    #[must_use]
+    pub fn value_for(&self, datatype: Datatype) -> ValueRef<'a> {
+        match (self.plain, self.value) {
+            (Some(plain), ValueRef::Float(_) | ValueRef::Int(_) | ValueRef::Bool(_))
+                if datatype.is_textual() =>
+            {
+                ValueRef::text(plain)
+            }
+            _ => self.value,
+        }
+    }
+
+    /// Writes the payload. The plain form carries the value alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn encode(&self, form: PayloadForm, out: &mut impl fmt::Write) -> fmt::Result {
+        if form == PayloadForm::Plain {
+            return self.value.write_plain(out);
+        }
+        out.write_str("{\"v\":")?;
+        self.value.write_json(out)?;
+        match self.time {
+            Some(SampleTime::Unix(t)) => write!(out, ",\"t\":{t}")?,
+            Some(SampleTime::SinceBoot(u)) => write!(out, ",\"u\":{u}")?,
+            None => {}
+        }
+        if let Some((boot, n)) = self.number {
+            write!(out, ",\"b\":\"{boot}\",\"n\":{n}")?;
+        }
+        out.write_char('}')
+    }
+
+    /// Reads a payload of either form, whoever sent it. Unknown fields are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when it is empty, too long, no text, or JSON without a usable `v`.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let text = payload_text(payload)?;
+        if !text.starts_with('{') {
+            let value = ValueRef::from_plain(text)?;
+            return Ok(Self { plain: Some(text), ..Self::new(value) });
+        }
+        let (mut value, mut time, mut boot, mut n) = (None, None, None, None);
+        json::read_object(payload, |key, token| {
+            match key.as_plain() {
+                Some("v") => value = Some(ValueRef::from_token(token)?),
+                Some("t") => time = Some(SampleTime::Unix(unix_micros(token)?)),
+                Some("u") => {
+                    time = Some(SampleTime::SinceBoot(token.whole().ok_or(DecodeError::Field("u"))?));
+                }
+                Some("b") => boot = Some(BootId::from_token(token)?),
+                Some("n") => n = Some(token.whole().ok_or(DecodeError::Field("n"))?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let value = value.ok_or(DecodeError::Missing("v"))?;
+        Ok(Self { value, time, number: boot.zip(n), plain: None })
+    }
+}
+
+/// Microseconds since the Unix epoch.
+pub(crate) fn unix_micros(token: json::Token<'_>) -> Result<i64, DecodeError> {
+    token.whole().and_then(|t| i64::try_from(t).ok()).ok_or(DecodeError::Field("t"))
+}
+
+/// The payload as text, within bounds, without space around it.
+pub(crate) fn payload_text(payload: &[u8]) -> Result<&str, DecodeError> {
+    if payload.len() > MAX_SAMPLE_BYTES {
+        return Err(DecodeError::TooLong(MAX_SAMPLE_BYTES));
+    }
+    let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?.trim_ascii();
+    if text.is_empty() { Err(DecodeError::Empty) } else { Ok(text) }
+}

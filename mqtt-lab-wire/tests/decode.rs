@@ -1,0 +1,140 @@
+//! What is read, what is refused, and why.
+
+use mqtt_lab_wire::{
+    Channel, Command, CommandResult, Datatype, DecodeError, Info, Sample, SampleTime, State, Stats, Text,
+    ValueError, ValueRef,
+};
+
+#[track_caller]
+fn value(payload: &str, expected: Result<ValueRef<'_>, DecodeError>) {
+    assert_eq!(Sample::decode(payload.as_bytes()).map(|sample| sample.value), expected, "{payload}");
+}
+
+#[test]
+fn a_bare_payload_is_what_it_looks_like() {
+    value("21.5", Ok(ValueRef::Float(21.5)));
+    value(" 21\n", Ok(ValueRef::Int(21)));
+    value("-0.5e3", Ok(ValueRef::Float(-500.0)));
+    value("true", Ok(ValueRef::Bool(true)));
+    value("hello world", Ok(ValueRef::text("hello world")));
+    value("\"21\"", Ok(ValueRef::text("21")));
+    value("1.2.3", Ok(ValueRef::text("1.2.3")));
+    value("NaN", Ok(ValueRef::text("NaN")));
+}
+
+#[test]
+fn a_bare_payload_that_is_no_value_is_refused() {
+    value("", Err(DecodeError::Empty));
+    value("  ", Err(DecodeError::Empty));
+    value("1e999", Err(DecodeError::NumberRange));
+    value("9007199254740993", Err(DecodeError::NumberRange));
+    value("a\u{0}b", Err(DecodeError::ControlCharacter));
+    assert_eq!(Sample::decode(&[0xff, 0xfe]).map(|s| s.value), Err(DecodeError::NotUtf8));
+    let long = "x".repeat(20_000);
+    value(&long, Err(DecodeError::TooLong(16 * 1024)));
+}
+
+#[test]
+fn json_needs_only_v_and_ignores_what_it_does_not_know() {
+    value(r#"{"v":21.5}"#, Ok(ValueRef::Float(21.5)));
+    value(r#" { "x" : [1,{"v":2}] , "v" : "a\u00e4\n" , "y":null } "#, Ok(ValueRef::text("aä\n")));
+    value(r#"{"v":"\ud83d\ude00"}"#, Ok(ValueRef::text("😀")));
+    value(r#"{"v":"\ud83d"}"#, Ok(ValueRef::text("\u{fffd}")));
+    value(r#"{"temperature":21.5}"#, Err(DecodeError::Missing("v")));
+    value(r#"{"v":null}"#, Err(DecodeError::Field("v")));
+    value(r#"{"v":[1]}"#, Err(DecodeError::Field("v")));
+    value(r#"{"v":1"#, Err(DecodeError::NotJson(6)));
+    value(r#"{"v":01}"#, Err(DecodeError::NotJson(6)));
+    value(r#"{"v":1,}"#, Err(DecodeError::NotJson(7)));
+    value(r#"{"v":1} x"#, Err(DecodeError::NotJson(8)));
+    value(&format!("{{\"x\":{}", "[".repeat(100)), Err(DecodeError::TooDeep));
+}
+
+#[test]
+fn time_and_number_come_along_whole_or_not_at_all() {
+    let sample = Sample::decode(br#"{"v":1,"t":1732375200123456,"b":"k3f9","n":17}"#).expect("a sample");
+    assert_eq!(sample.time, Some(SampleTime::Unix(1_732_375_200_123_456)));
+    assert_eq!(sample.number, Some(("k3f9".parse().expect("a boot id"), 17)));
+    let half = Sample::decode(br#"{"v":1,"n":17}"#).expect("a sample");
+    assert_eq!(half.number, None);
+    for wrong in [r#"{"v":1,"t":-1}"#, r#"{"v":1,"t":1.5}"#, r#"{"v":1,"n":"x"}"#, r#"{"v":1,"b":"a b"}"#] {
+        assert!(matches!(Sample::decode(wrong.as_bytes()), Err(DecodeError::Field(_))), "{wrong}");
+    }
+}
+
+#[test]
+fn a_bare_number_is_a_text_where_texts_are_declared() {
+    let card = Sample::decode(b"4711").expect("a sample");
+    assert_eq!(card.value, ValueRef::Int(4711));
+    assert_eq!(card.value_for(Datatype::Text), ValueRef::text("4711"));
+    value("007", Ok(ValueRef::text("007")));
+}
+
+#[test]
+fn a_command_may_be_a_bare_value() {
+    let command = Command::decode(b"true").expect("a command");
+    assert_eq!((command.value, command.id), (ValueRef::Bool(true), None));
+    assert!(!command.is_expired(i64::MAX));
+    assert_eq!(Command::decode(b"42").expect("a command").value_for(Datatype::Text), ValueRef::text("42"));
+}
+
+#[test]
+fn a_command_dies_after_its_life() {
+    let command = Command::decode(br#"{"v":1,"id":"c1","t":1000000,"ttl_ms":5000}"#).expect("a command");
+    assert!(!command.is_expired(6_000_000));
+    assert!(command.is_expired(6_000_001));
+}
+
+#[test]
+fn a_result_says_ok_or_why_not() {
+    let refused = CommandResult::decode(br#"{"id":"c1","ok":false,"error":"no"}"#).expect("a result");
+    assert_eq!(refused.error, Some(Text::new("no")));
+    let silent = CommandResult::decode(br#"{"id":"c1","ok":false}"#).expect("a result");
+    assert_eq!(silent.error, Some(Text::new("")));
+    assert_eq!(CommandResult::decode(br#"{"id":"c1"}"#), Err(DecodeError::Missing("ok")));
+}
+
+#[test]
+fn states_and_stats_are_exact() {
+    assert_eq!(State::decode(b"lost"), Ok(State::Lost));
+    assert_eq!(State::decode(b"LOST"), Err(DecodeError::UnknownWord));
+    assert_eq!(Stats::decode(br#"{"b":"x"}"#), Err(DecodeError::Missing("sent")));
+}
+
+#[test]
+fn a_description_is_checked_whole() {
+    let refused = |payload: &str| Info::decode(payload.as_bytes()).expect_err(payload);
+    assert_eq!(refused(r#"{"schema":2}"#), DecodeError::Schema(2));
+    let twice = r#"{"schema":1,"channels":[{"name":"a","datatype":"int"},{"name":"a","datatype":"int"}]}"#;
+    assert_eq!(refused(twice), DecodeError::Channels);
+    let wild = r#"{"schema":1,"channels":[{"name":"a/set","datatype":"int"}]}"#;
+    assert_eq!(refused(wild), DecodeError::Field("channels"));
+    assert!(matches!(refused("[]"), DecodeError::NotJson(_)));
+    assert!(Info::decode(br#"{"schema":1,"later":{"x":1}}"#).is_ok(), "unknown fields are ignored");
+}
+
+#[track_caller]
+fn fits(channel: &Channel, value: ValueRef<'_>, expected: Result<ValueRef<'_>, ValueError>) {
+    assert_eq!(channel.check(value), expected, "{value}");
+}
+
+#[test]
+fn a_channel_takes_its_datatype_and_range() {
+    let percent = Channel::float("p").range(0.0, 100.0);
+    fits(&percent, ValueRef::Int(40), Ok(ValueRef::Float(40.0)));
+    fits(&percent, ValueRef::Float(f64::NAN), Err(ValueError::NotFinite));
+    fits(&percent, ValueRef::Float(100.5), Err(ValueError::Range { min: Some(0.0), max: Some(100.0) }));
+    fits(&percent, ValueRef::text("40"), Err(ValueError::Datatype(Datatype::Float)));
+    let count = Channel::int("n");
+    fits(&count, ValueRef::Float(3.0), Ok(ValueRef::Int(3)));
+    fits(&count, ValueRef::Float(3.5), Err(ValueError::Datatype(Datatype::Int)));
+    fits(&count, ValueRef::Float(1e300), Err(ValueError::IntRange));
+    fits(&Channel::bool("b"), ValueRef::Int(1), Ok(ValueRef::Bool(true)));
+    fits(&Channel::bool("b"), ValueRef::Int(2), Err(ValueError::Datatype(Datatype::Bool)));
+    fits(&Channel::color("c"), ValueRef::text("#00ff7F"), Ok(ValueRef::text("#00ff7F")));
+    fits(&Channel::color("c"), ValueRef::text("red"), Err(ValueError::NotAColor));
+    let mode = Channel::choice("m", vec!["eco".into()]);
+    fits(&mode, ValueRef::text("eco"), Ok(ValueRef::text("eco")));
+    fits(&mode, ValueRef::text("max"), Err(ValueError::NotAChoice));
+    fits(&Channel::text("t").max_len(2), ValueRef::text("abc"), Err(ValueError::TooLong(2)));
+}
