@@ -1,0 +1,166 @@
+//! The queue between a link's task and its [`Events`](super::Events).
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+
+use super::Event;
+use super::shared::locked;
+
+/// Holds `capacity` messages; never waits. Empty, it holds no memory.
+///
+/// News of the connection always fit, messages only while there is room: the task asks before it
+/// reads one.
+#[derive(Debug)]
+pub(super) struct EventQueue {
+    capacity: usize,
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: VecDeque<Event>,
+    /// The task found no room and wants to hear when there is some.
+    starving: bool,
+    /// No more events will come.
+    ended: bool,
+    /// Nobody takes events any more.
+    discarding: bool,
+}
+
+impl EventQueue {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, state: Mutex::default(), filled: Notify::new() }
+    }
+
+    /// Whether a message fits. After a `false`, [`EventQueue::next`] reports when room has come.
+    pub(super) fn has_room(&self) -> bool {
+        let mut state = locked(&self.state);
+        state.starving = state.events.len() >= self.capacity && !state.discarding;
+        !state.starving
+    }
+
+    pub(super) fn push(&self, event: Event) {
+        let mut state = locked(&self.state);
+        if state.discarding {
+            // Before the event: what a message does when it is dropped is no business of this lock.
+            drop(state);
+            return;
+        }
+        if state.events.len() >= self.capacity {
+            merge(&mut state.events);
+        }
+        state.events.push_back(event);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// The next event, and whether a starving task can go on.
+    pub(super) async fn next(&self) -> (Option<Event>, bool) {
+        loop {
+            {
+                let mut state = locked(&self.state);
+                if let Some(event) = state.events.pop_front() {
+                    let room = state.starving && state.events.len() <= self.capacity / 2;
+                    state.starving &= !room;
+                    if state.events.is_empty() {
+                        state.events = VecDeque::new();
+                    }
+                    return (Some(event), room);
+                }
+                if state.ended {
+                    return (None, false);
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// No more events will come.
+    pub(super) fn end(&self) {
+        locked(&self.state).ended = true;
+        self.filled.notify_one();
+    }
+
+    /// Nobody takes events any more.
+    pub(super) fn discard(&self) {
+        let mut state = locked(&self.state);
+        state.discarding = true;
+        let events = std::mem::take(&mut state.events);
+        drop(state);
+        drop(events);
+    }
+}
+
+/// Keeps a full queue from growing while the connection comes and goes: two changes at its end
+/// that cancel each other out are left out.
+fn merge(events: &mut VecDeque<Event>) {
+    let mut last = events.iter().rev().take(2).map(|event| matches!(event, Event::Message(_)));
+    if (last.next(), last.next()) == (Some(false), Some(false)) {
+        events.truncate(events.len() - 2);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use crate::link::Incoming;
+
+    fn message() -> Event {
+        Event::Message(Incoming::detached("t", "p"))
+    }
+
+    fn lost() -> Event {
+        Event::Disconnected { reason: "cut".into() }
+    }
+
+    fn back() -> Event {
+        Event::Connected { session_present: true, broker: "b:1".into() }
+    }
+
+    #[tokio::test]
+    async fn a_starving_task_goes_on_when_half_of_the_queue_is_free() {
+        let queue = EventQueue::new(4);
+        (0..4).for_each(|_| queue.push(message()));
+        assert!(!queue.has_room());
+        assert!(!queue.next().await.1);
+        assert!(queue.next().await.1);
+        assert!(queue.has_room());
+        assert!(!queue.next().await.1, "said once");
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_does_not_grow_with_an_unsteady_connection() {
+        let queue = EventQueue::new(2);
+        queue.push(message());
+        queue.push(message());
+        for _ in 0..100 {
+            queue.push(lost());
+            queue.push(back());
+        }
+        queue.end();
+        let mut connected = true;
+        let mut count = 0;
+        while let Some(event) = queue.next().await.0 {
+            count += 1;
+            match event {
+                Event::Message(_) => {}
+                Event::Disconnected { .. } => assert!(std::mem::take(&mut connected)),
+                Event::Connected { .. } => assert!(!std::mem::replace(&mut connected, true)),
+            }
+        }
+        assert!(connected && count <= 4, "{count}");
+    }
+
+    #[test]
+    fn nobody_to_take_events_means_room() {
+        let queue = EventQueue::new(1);
+        queue.push(message());
+        queue.discard();
+        queue.push(message());
+        assert!(queue.has_room());
+    }
+}

@@ -1,0 +1,264 @@
+//! What the handles of a link and its task have in common.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+
+use super::delivery::{Delivered, Reply};
+use super::inbox::{Inbox, Ticket};
+use super::outgoing::{Done, Outgoing};
+use super::queue::EventQueue;
+use super::status::{Counters, count};
+use super::wire::Message;
+use super::{DeliveryError, LinkConfig, LinkError, LinkStatus, Publish, SpoolPolicy, Subscription};
+
+/// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
+/// does not spoil it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a link is to end; only ever raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Stop {
+    /// It is not.
+    No,
+    /// After all acknowledgements, with DISCONNECT.
+    WhenIdle,
+    /// At once, with DISCONNECT.
+    Now,
+    /// At once, without DISCONNECT: the will fires.
+    Abort,
+}
+
+/// A call of [`Link::subscribe`](super::Link::subscribe) that the task has to carry out.
+#[derive(Debug)]
+pub(super) struct SubscribeRequest {
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) reply: oneshot::Sender<Result<(), LinkError>>,
+}
+
+/// What every new connection begins with.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) births: Vec<Message>,
+    subscriptions: Vec<Subscription>,
+    /// A session takes requests.
+    connected: bool,
+    /// Subscriptions not yet sent on the present connection.
+    requests: Vec<SubscribeRequest>,
+}
+
+/// The state behind a link. No lock is held across an `.await`, and none of its mutexes while taking
+/// another.
+pub(super) struct Shared {
+    pub(super) max_packet_size: u32,
+    pub(super) policy: SpoolPolicy,
+    pub(super) outgoing: Mutex<Outgoing<Message, Reply>>,
+    /// Room in the spool: one permit per message that still fits.
+    pub(super) room: Semaphore,
+    pub(super) inbox: Mutex<Inbox>,
+    pub(super) queue: EventQueue,
+    pub(super) opening: Mutex<Opening>,
+    /// There is something new for the task, whatever it is.
+    pub(super) wake: Notify,
+    pub(super) counters: Counters,
+    pub(super) status: watch::Sender<LinkStatus>,
+    /// Once the task is over: the messages whose end nobody knows.
+    pub(super) ended: watch::Sender<Option<usize>>,
+    stop: AtomicU8,
+}
+
+impl fmt::Debug for Shared {
+    /// Little: every link and every received message holds one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: &LinkConfig) -> Self {
+        let status = LinkStatus { version: config.version, ..LinkStatus::default() };
+        Self {
+            max_packet_size: config.max_packet_size,
+            policy: config.spool_policy,
+            outgoing: Mutex::new(Outgoing::new(config.window)),
+            room: Semaphore::new(config.spool_capacity),
+            inbox: Mutex::default(),
+            queue: EventQueue::new(config.incoming_capacity),
+            opening: Mutex::new(Opening {
+                births: births(config.birth.clone()),
+                subscriptions: config.subscriptions.clone(),
+                connected: false,
+                requests: Vec::new(),
+            }),
+            wake: Notify::new(),
+            counters: Counters::default(),
+            status: watch::Sender::new(status),
+            ended: watch::Sender::new(None),
+            stop: AtomicU8::new(Stop::No as u8),
+        }
+    }
+
+    /// Asks the task to end; refuses new messages from now on.
+    pub(super) fn stop(&self, how: Stop) {
+        self.stop.fetch_max(how as u8, Ordering::SeqCst);
+        self.room.close();
+        self.wake.notify_one();
+    }
+
+    pub(super) fn stopping(&self) -> Stop {
+        match self.stop.load(Ordering::SeqCst) {
+            0 => Stop::No,
+            1 => Stop::WhenIdle,
+            2 => Stop::Now,
+            _ => Stop::Abort,
+        }
+    }
+
+    /// Tells the senders of messages how they ended, and makes room.
+    pub(super) fn settle(&self, done: &mut Vec<(Reply, Done)>) {
+        if done.is_empty() {
+            return;
+        }
+        // One that was dropped left its place to the message that pushed it out.
+        self.room.add_permits(done.iter().filter(|(_, end)| *end != Done::Dropped).count());
+        for (reply, end) in done.drain(..) {
+            // The sender need not wait for it.
+            let _ = reply.send(self.account(end));
+        }
+    }
+
+    fn account(&self, end: Done) -> Result<Delivered, DeliveryError> {
+        match end {
+            Done::Sent => {
+                count(&self.counters.acked);
+                Ok(Delivered::Sent)
+            }
+            Done::Acked { no_subscribers } => {
+                count(&self.counters.acked);
+                Ok(Delivered::Acked { no_subscribers })
+            }
+            Done::Rejected(reason) => {
+                count(&self.counters.rejected);
+                Err(DeliveryError::Rejected(reason))
+            }
+            Done::Expired => {
+                count(&self.counters.rejected);
+                Err(DeliveryError::Expired)
+            }
+            Done::Dropped => {
+                count(&self.counters.dropped);
+                Err(DeliveryError::Dropped)
+            }
+        }
+    }
+
+    /// The status with fresh counters.
+    pub(super) fn snapshot(&self) -> LinkStatus {
+        let mut status = self.status.borrow().clone();
+        self.fill(&mut status);
+        status
+    }
+
+    /// Changes the status and tells the watchers.
+    pub(super) fn update(&self, change: impl FnOnce(&mut LinkStatus)) {
+        self.status.send_modify(|status| {
+            change(status);
+            self.fill(status);
+        });
+    }
+
+    fn fill(&self, status: &mut LinkStatus) {
+        self.counters.fill(status);
+        let outgoing = locked(&self.outgoing);
+        (status.in_flight, status.spooled) = (outgoing.in_flight(), outgoing.spooled());
+    }
+
+    /// Remembers subscriptions, and passes them on if there is a connection.
+    pub(super) fn subscribe(&self, request: SubscribeRequest) {
+        let mut opening = locked(&self.opening);
+        for new in &request.subscriptions {
+            opening.subscriptions.retain(|old| old.filter != new.filter);
+            opening.subscriptions.push(new.clone());
+        }
+        if opening.connected {
+            opening.requests.push(request);
+            self.wake.notify_one();
+        }
+    }
+
+    /// A connection begins: the births and subscriptions to make on it.
+    pub(super) fn open(&self) -> (Vec<Message>, Vec<Subscription>) {
+        let mut opening = locked(&self.opening);
+        opening.connected = true;
+        (opening.births.clone(), opening.subscriptions.clone())
+    }
+
+    pub(super) fn subscribe_requests(&self) -> Vec<SubscribeRequest> {
+        std::mem::take(&mut locked(&self.opening).requests)
+    }
+
+    /// The connection is over.
+    pub(super) fn lost(&self) {
+        let mut opening = locked(&self.opening);
+        opening.connected = false;
+        opening.requests.clear();
+        drop(opening);
+        locked(&self.outgoing).disconnected();
+    }
+
+    /// The task is over: nothing waits for it any more.
+    pub(super) fn end(&self) {
+        self.room.close();
+        self.lost();
+        // The replies in it tell their senders by being dropped.
+        let unfinished = locked(&self.outgoing).close();
+        self.update(|status| {
+            (status.connected, status.subscribed) = (false, false);
+            status.error.get_or_insert_with(|| "closed".into());
+        });
+        self.queue.end();
+        self.ended.send_replace(Some(unfinished));
+    }
+}
+
+/// Births in the form in which they are sent: see [`LinkConfig::birth`].
+pub(super) fn births(publishes: Vec<Publish>) -> Vec<Message> {
+    let at_least_once = |publish: Publish| {
+        let qos = publish.qos.min(super::Qos::AtLeastOnce);
+        Message::new(publish.qos(qos))
+    };
+    publishes.into_iter().map(at_least_once).collect()
+}
+
+/// The way of an acknowledgement back into the link. Dropped unused, the message is to come again.
+#[derive(Debug)]
+pub(super) struct Acknowledger {
+    shared: Arc<Shared>,
+    ticket: Option<Ticket>,
+}
+
+impl Acknowledger {
+    pub(super) fn new(shared: &Arc<Shared>, ticket: Ticket) -> Self {
+        Self { shared: Arc::clone(shared), ticket: Some(ticket) }
+    }
+
+    pub(super) fn ack(mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        if locked(&self.shared.inbox).ack(ticket) {
+            self.shared.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Acknowledger {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            locked(&self.shared.inbox).forget(ticket);
+        }
+    }
+}

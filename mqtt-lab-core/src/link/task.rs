@@ -1,0 +1,126 @@
+//! The task of a link: connects, speaks, connects again, through the list of brokers.
+
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+use super::failure::Failure;
+use super::handshake::{Greeting, Peer, is_over, stoppable};
+use super::session::{End, Session};
+use super::shared::{Shared, locked};
+use super::status::count;
+use super::{Event, LinkConfig, reason};
+
+/// Runs a link to its end. Dropped, even before it began, it ends the link as well: a runtime that is
+/// shut down does that.
+pub(super) async fn run(link: Running, config: LinkConfig) {
+    Task::new(&link.0, config).run().await;
+}
+
+/// Tells everybody who waits when a link has ended, however it did.
+pub(super) struct Running(pub(super) Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+struct Task<'a> {
+    shared: &'a Arc<Shared>,
+    peers: Vec<Peer>,
+    config: LinkConfig,
+    /// The broker in use or tried next.
+    at: usize,
+    /// The broker that holds the session of this link.
+    session_at: Option<usize>,
+    /// Attempts that failed since the last connection.
+    failed: usize,
+    backoff: Backoff,
+}
+
+impl<'a> Task<'a> {
+    fn new(shared: &'a Arc<Shared>, config: LinkConfig) -> Self {
+        if config.keep_session {
+            // The broker may remember ids of an earlier process; meet them as late as possible.
+            locked(&shared.outgoing).start_ids_at(rand::random());
+        }
+        let peers = config.brokers.iter().cloned().map(Peer::new).collect();
+        let backoff = Backoff::new(config.backoff);
+        Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff }
+    }
+
+    async fn run(mut self) {
+        while !is_over(self.shared) {
+            let clean = !self.config.keep_session && self.session_at != Some(self.at);
+            match self.peers[self.at].connect(&self.config, clean, self.shared).await {
+                Err(Failure::Stopped) => return,
+                Err(failure) => self.refused(&failure),
+                Ok(greeting) => match self.speak(greeting).await {
+                    End::Stopped => return,
+                    End::Lost { failure, progress } => self.lost(&failure, progress),
+                },
+            }
+            // Through the whole list first, unless a connection was lost: then that broker again.
+            if self.failed.is_multiple_of(self.peers.len()) {
+                let wait = self.backoff.wait(rand::random());
+                if stoppable(self.shared, tokio::time::sleep(wait)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn speak(&mut self, greeting: Greeting) -> End {
+        let session_present = greeting.connack.session_present;
+        let same = session_present && self.session_at == Some(self.at);
+        self.session_at = Some(self.at);
+        self.failed = 0;
+        let broker = self.peers[self.at].address.clone();
+        for downgrade in &greeting.downgrades {
+            tracing::warn!(%broker, %downgrade, "the broker can do less than configured");
+        }
+        tracing::info!(%broker, client = %self.config.client_id, session_present, "connected");
+        let (version, downgrades) = (greeting.version, greeting.downgrades.clone());
+        let session = Session::new(self.shared, &self.config, greeting, same);
+        count(&self.shared.counters.connects);
+        let subscribed = session.is_subscribed();
+        self.shared.update(|status| {
+            (status.connected, status.subscribed, status.version) = (true, subscribed, version);
+            (status.downgrades, status.error) = (downgrades, None);
+        });
+        self.shared.queue.push(Event::Connected { session_present, broker });
+        let end = session.run().await;
+        self.shared.lost();
+        end
+    }
+
+    /// The connection is gone.
+    fn lost(&mut self, failure: &Failure, progress: bool) {
+        // Two clients with one id throw each other out; they should not do it at full speed. And a
+        // broker that accepts and then closes, without any answer, is as good as down.
+        if progress && !matches!(failure, Failure::Disconnected(reason::TAKEN_OVER)) {
+            self.backoff.reset();
+        }
+        let reason = failure.describe(&self.peers[self.at].address, &self.config);
+        tracing::warn!(client = %self.config.client_id, error = %reason, "connection lost");
+        self.shared.update(|status| {
+            (status.connected, status.subscribed) = (false, false);
+            status.error = Some(reason.clone());
+        });
+        self.shared.queue.push(Event::Disconnected { reason });
+    }
+
+    /// There was no connection.
+    fn refused(&mut self, failure: &Failure) {
+        let error = failure.describe(&self.peers[self.at].address, &self.config);
+        let known = self.shared.status.borrow().error.as_ref() == Some(&error);
+        if known {
+            tracing::debug!(client = %self.config.client_id, %error, "still not connected");
+        } else {
+            tracing::warn!(client = %self.config.client_id, %error, "not connected");
+            self.shared.update(|status| status.error = Some(error));
+        }
+        self.failed += 1;
+        self.at = (self.at + 1) % self.peers.len();
+    }
+}
