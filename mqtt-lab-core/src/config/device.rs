@@ -1,0 +1,202 @@
+//! The `[[sensor]]` and `[[actuator]]` tables.
+
+use super::{MqttVersion, Problem};
+use crate::Settings;
+use mqtt_lab_wire::{PayloadForm, Qos, check_word};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most devices that one table may ask for.
+pub const MAX_COUNT: u32 = 20_000;
+
+/// A `[[sensor]]` or `[[actuator]]` table: one device, or `count` of them.
+///
+/// ```
+/// # use mqtt_lab_core::config::DeviceConfig;
+/// let mut kitchen = DeviceConfig::new("temperature").id("kitchen").group("home");
+/// kitchen.interval_s = 0.5;
+/// ```
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// What the device is: one of the kinds that `mqtt-lab kinds` lists.
+    pub kind: String,
+    /// Name of the device in its topic, of `a-z 0-9 -`. Default: the kind.
+    pub id: Option<String>,
+    /// Group of the device, the second level of its topic. Default: the lab's.
+    pub group: Option<String>,
+    /// What a person calls it.
+    pub label: Option<String>,
+    /// How many such devices; with more than one, `-1`, `-2` … are added to the id.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Time between two readings, in seconds (0.001 to 604800). Event sensors have none.
+    #[serde(default = "interval_s")]
+    pub interval_s: f64,
+    /// Time after which a reading or a command counts as hung, in seconds (0.01 to 86400).
+    #[serde(default = "read_timeout_s")]
+    pub read_timeout_s: f64,
+    /// QoS of the samples: 0, 1 or 2. Default: that of `[mqtt]`.
+    pub qos: Option<Qos>,
+    /// Whether the broker keeps the last sample for those who subscribe later.
+    #[serde(default)]
+    pub retain: bool,
+    /// Form of the samples: `"json"` (countable) or `"plain"` (smallest).
+    #[serde(default)]
+    pub payload: PayloadForm,
+    /// MQTT version of the device's connection. Default: that of `[mqtt]`.
+    pub version: Option<MqttVersion>,
+    /// Longest silence of the device, in seconds (5 to 65535). Default: that of `[mqtt]`.
+    pub keep_alive_s: Option<u16>,
+    /// The device's last will.
+    #[serde(default)]
+    pub will: WillConfig,
+    /// What differs for single channels.
+    #[serde(default)]
+    pub channels: BTreeMap<String, ChannelConfig>,
+    /// Control variables that follow a channel of another device:
+    /// `inputs.power = "demo/heater/power"` (group/device/channel).
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// The settings of the kind itself.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn interval_s() -> f64 {
+    1.0
+}
+
+const fn read_timeout_s() -> f64 {
+    10.0
+}
+
+impl DeviceConfig {
+    /// A device of `kind` with every option at its default.
+    #[must_use]
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            id: None,
+            group: None,
+            label: None,
+            count: one(),
+            interval_s: interval_s(),
+            read_timeout_s: read_timeout_s(),
+            qos: None,
+            retain: false,
+            payload: PayloadForm::default(),
+            version: None,
+            keep_alive_s: None,
+            will: WillConfig::default(),
+            channels: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            settings: Settings::new(),
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Sets the group.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Sets one of the kind's own settings.
+    #[must_use]
+    pub fn setting(mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.settings.insert(key.into(), value.into());
+        self
+    }
+
+    /// The ids of the devices that this table asks for.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let id = self.id.as_ref().unwrap_or(&self.kind);
+        match self.count {
+            1 => vec![id.clone()],
+            n => (1..=n).map(|i| format!("{id}-{i}")).collect(),
+        }
+    }
+
+    /// What is wrong with the options themselves, whatever kinds exist.
+    pub(crate) fn check(&self, device: usize) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut wrong = |key: &[&str], message: String| problems.push(Problem::new(device, key, message));
+        for (key, word) in [("id", &self.id), ("group", &self.group)] {
+            if let Some(word) = word
+                && let Err(error) = check_word(word)
+            {
+                wrong(&[key], format!("`{word}` cannot be part of a topic: {error}"));
+            }
+        }
+        if !(1..=MAX_COUNT).contains(&self.count) {
+            wrong(&["count"], format!("`{}` must be from 1 to {MAX_COUNT}", self.count));
+        }
+        if !(0.001..=604_800.0).contains(&self.interval_s) {
+            wrong(&["interval_s"], format!("`{}` must be from 0.001 to 604800 seconds", self.interval_s));
+        }
+        if !(0.01..=86_400.0).contains(&self.read_timeout_s) {
+            wrong(
+                &["read_timeout_s"],
+                format!("`{}` must be from 0.01 to 86400 seconds", self.read_timeout_s),
+            );
+        }
+        if let Some(keep_alive @ 0..5) = self.keep_alive_s {
+            wrong(&["keep_alive_s"], format!("`{keep_alive}` must be from 5 to 65535 seconds"));
+        }
+        if let Some(topic) = &self.will.topic
+            && (topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.len() > 65_535)
+        {
+            wrong(
+                &["will", "topic"],
+                format!("`{topic}` cannot be published to: no `+`, `#` or empty topic"),
+            );
+        }
+        for (channel, topic) in &self.inputs {
+            let levels = topic.split('/').filter(|level| !level.is_empty()).count();
+            if levels != topic.split('/').count() || levels < 3 || topic.contains(['+', '#', '\0']) {
+                wrong(&["inputs", channel], format!("`{topic}` must be `group/device/channel`"));
+            }
+        }
+        problems
+    }
+}
+
+/// The `will` of a device: what the broker publishes when the device is gone without a goodbye.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WillConfig {
+    /// Full topic. Default: the device's `$state`.
+    pub topic: Option<String>,
+    /// Payload. Default: `lost`.
+    pub payload: Option<String>,
+    /// QoS: 0, 1 (default) or 2.
+    pub qos: Option<Qos>,
+    /// Whether it is retained (default: true).
+    pub retain: Option<bool>,
+    /// How long the broker waits after the connection was lost, in seconds (MQTT 5 only). A device
+    /// that is back within that time leaves no will.
+    pub delay_s: u32,
+}
+
+/// What differs for one channel.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// QoS of its samples: 0, 1 or 2.
+    pub qos: Option<Qos>,
+    /// Whether the broker keeps its last sample.
+    pub retain: Option<bool>,
+}

@@ -1,0 +1,12 @@
+//! Configuration of devices and of their way to the broker: the TOML tables `[[sensor]]`,
+//! `[[actuator]]` and `[mqtt]`.
+//!
+//! The field docs are the reference. Unknown keys are errors.
+
+mod device;
+mod mqtt;
+mod problem;
+
+pub use device::{ChannelConfig, DeviceConfig, MAX_COUNT, WillConfig};
+pub use mqtt::{MqttConfig, MqttVersion};
+pub use problem::Problem;

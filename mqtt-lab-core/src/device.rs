@@ -1,0 +1,95 @@
+//! Sensors and actuators behind one face.
+
+use crate::{Actuator, Description, Error, Reading, Result, Sensor, Value};
+use async_trait::async_trait;
+use mqtt_lab_wire::Trigger;
+
+/// A sensor, an actuator, or both, as the runtime sees it.
+///
+/// Plugins implement [`Sensor`] or [`Actuator`]; this is what is made of them.
+#[async_trait]
+pub trait Device: Send {
+    /// All channels and when to read.
+    fn describe(&self) -> Description;
+
+    /// Takes one measurement; an actuator has none and waits for ever.
+    async fn read(&mut self) -> Result<Reading>;
+
+    /// Takes a value for a settable channel and returns the new state.
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading>;
+}
+
+pub(crate) struct OfSensor<T>(pub(crate) T);
+pub(crate) struct OfActuator<T>(pub(crate) T);
+pub(crate) struct OfBoth<T>(pub(crate) T);
+
+#[async_trait]
+impl<T: Sensor> Device for OfSensor<T> {
+    fn describe(&self) -> Description {
+        self.0.describe()
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        self.0.read().await
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        self.0.set(channel, value.clone()).await?;
+        Ok(Reading::new().with(channel.to_owned(), value))
+    }
+}
+
+#[async_trait]
+impl<T: Actuator> Device for OfActuator<T> {
+    fn describe(&self) -> Description {
+        let description = self.0.describe();
+        // An actuator has nothing to poll.
+        if description.trigger() == Trigger::Interval { description.on_event() } else { description }
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        std::future::pending().await
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        apply(&mut self.0, channel, value).await
+    }
+}
+
+#[async_trait]
+impl<T: Sensor + Actuator> Device for OfBoth<T> {
+    fn describe(&self) -> Description {
+        Sensor::describe(&self.0).merge(Actuator::describe(&self.0))
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        self.0.read().await
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        if Actuator::describe(&self.0).find(channel).is_some() {
+            return apply(&mut self.0, channel, value).await;
+        }
+        self.0.set(channel, value.clone()).await?;
+        Ok(Reading::new().with(channel.to_owned(), value))
+    }
+}
+
+/// A bare value in the answer means the channel that was set.
+async fn apply<T: Actuator>(actuator: &mut T, channel: &str, value: Value) -> Result<Reading> {
+    let state = actuator.apply(channel, value).await?;
+    let mut named = Reading::new();
+    for (name, value) in state.values() {
+        let name = if name.is_empty() { channel } else { name };
+        named = named.with(name.to_owned(), value.clone());
+    }
+    if named.is_empty() {
+        return Err(Error::new(format_args!("`apply` returned no new state of `{channel}`")));
+    }
+    Ok(match (state.qos_override(), state.retain_override()) {
+        (Some(qos), Some(retain)) => named.qos(qos).retain(retain),
+        (Some(qos), None) => named.qos(qos),
+        (None, Some(retain)) => named.retain(retain),
+        (None, None) => named,
+    })
+}

@@ -1,0 +1,443 @@
+//! A running configuration of devices.
+
+use crate::config::{DeviceConfig, MqttConfig, Problem};
+use crate::link::{Credentials, Link, LinkError, LinkStatus};
+use crate::runtime::{DeviceSpec, DeviceTask, Instance, InstanceError};
+use crate::{KindTaken, Plugin, Registry};
+use mqtt_lab_wire::{TopicError, check_word};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Devices constructed at the same time while a lab starts.
+const STARTING: usize = 64;
+
+/// A configuration of devices, checked and ready to start.
+///
+/// ```no_run
+/// use mqtt_lab_core::{Lab, config::DeviceConfig, prelude::*};
+/// # fn my_plugin() -> Plugin { Plugin::new("mine", "0.1.0") }
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let lab = Lab::builder()
+///     .broker("127.0.0.1:1883")
+///     .plugin(&my_plugin())
+///     .device(DeviceConfig::new("thermometer").id("kitchen"))
+///     .build()?
+///     .start()
+///     .await?;
+/// tokio::signal::ctrl_c().await?;
+/// lab.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Lab {
+    specs: Vec<Arc<DeviceSpec>>,
+}
+
+/// Collects what a [`Lab`] is made of.
+#[derive(Debug)]
+pub struct LabBuilder {
+    root: String,
+    group: String,
+    seed: u64,
+    mqtt: MqttConfig,
+    credentials: Option<Credentials>,
+    registry: Registry,
+    taken: Option<KindTaken>,
+    devices: Vec<DeviceConfig>,
+}
+
+/// Why a lab cannot be built. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two plugins offer a kind of the same name.
+    #[error(transparent)]
+    KindTaken(#[from] KindTaken),
+    /// The root or the group cannot be part of a topic.
+    #[error("the lab's {what} `{word}` cannot be part of a topic")]
+    Word {
+        /// `root` or `group`.
+        what: &'static str,
+        /// The word.
+        word: String,
+        /// What a word must be.
+        source: TopicError,
+    },
+    /// No broker address.
+    #[error("the lab has no broker: `LabBuilder::broker` or `mqtt.brokers` names one")]
+    NoBroker,
+    /// The devices' tables have mistakes: all of them.
+    #[error("{}", list(.0))]
+    Devices(Vec<Problem>),
+    /// A device's connection cannot be set up.
+    #[error("device `{device}` cannot connect")]
+    Link {
+        /// `group/id`.
+        device: String,
+        /// Why.
+        source: LinkError,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Lab {
+    /// A builder with root `lab`, group `demo`, no broker and no devices.
+    #[must_use]
+    pub fn builder() -> LabBuilder {
+        LabBuilder {
+            root: "lab".into(),
+            group: "demo".into(),
+            seed: 1,
+            mqtt: MqttConfig::default(),
+            credentials: None,
+            registry: Registry::new(),
+            taken: None,
+            devices: Vec::new(),
+        }
+    }
+
+    /// `group/id` of every device, in the order of the tables.
+    pub fn devices(&self) -> impl ExactSizeIterator<Item = String> {
+        self.specs.iter().map(|spec| spec.name())
+    }
+
+    /// Constructs every device once, to find wrong settings and channel names, and ends it again.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Devices`] with all mistakes.
+    pub async fn check(&self) -> Result<(), BuildError> {
+        self.construct().await.map(drop)
+    }
+
+    /// Constructs and connects every device. Returns as soon as all of them run; the connections are
+    /// made in the background and again whenever they are lost.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Devices`] with all mistakes in settings; nothing runs then. A device that panics
+    /// or hangs is no mistake of the configuration: it is shown with its error and tried again.
+    pub async fn start(self) -> Result<RunningLab, BuildError> {
+        let instances = self.construct().await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut links = BTreeMap::new();
+        for (spec, instance) in self.specs.into_iter().zip(instances) {
+            let task = DeviceTask::new(Arc::clone(&spec), instance, stopped.clone());
+            let task = task.map_err(|source| BuildError::Link { device: spec.name(), source })?;
+            links.insert(spec.name(), task.link());
+            let device = spec.name();
+            tasks.spawn(async move { (device, task.run().await) });
+        }
+        Ok(RunningLab { stop, tasks, links })
+    }
+
+    async fn construct(&self) -> Result<Vec<Result<Instance, InstanceError>>, BuildError> {
+        let mut waiting = self.specs.iter().enumerate();
+        let mut running = JoinSet::new();
+        let mut instances: Vec<_> = self.specs.iter().map(|_| None).collect();
+        loop {
+            while running.len() < STARTING
+                && let Some((i, spec)) = waiting.next()
+            {
+                let (kind, settings) = (spec.kind.clone(), spec.settings.clone());
+                let limit = spec.read_timeout();
+                running.spawn(async move { (i, Instance::start(kind, settings, limit).await) });
+            }
+            match running.join_next().await {
+                Some(Ok((i, instance))) => instances[i] = Some(instance),
+                Some(Err(error)) => tracing::error!(%error, "a device's construction ended"),
+                None => break,
+            }
+        }
+        let gone = || Err(InstanceError::Panicked("without a message".into()));
+        let instances: Vec<_> = instances.into_iter().map(|i| i.unwrap_or_else(gone)).collect();
+        let mut problems = Vec::new();
+        for (spec, instance) in self.specs.iter().zip(&instances) {
+            problems.extend(problems_of(spec, instance));
+        }
+        // With `count`, all devices of a table have the same mistakes.
+        problems.dedup();
+        if problems.is_empty() { Ok(instances) } else { Err(BuildError::Devices(problems)) }
+    }
+}
+
+/// What a constructed device, or the constructor's refusal, tells about the configuration.
+fn problems_of(spec: &DeviceSpec, instance: &Result<Instance, InstanceError>) -> Vec<Problem> {
+    let table = spec.table;
+    match instance {
+        Ok(instance) => {
+            let description = instance.description();
+            let names: Vec<_> = description.channels().iter().map(|c| c.name.as_ref()).collect();
+            let hint = format!("`{}` has the channels: {}", spec.kind.name(), names.join(", "));
+            let unknown = spec.config.channels.keys().filter(|name| description.find(name).is_none());
+            let unknown = unknown.map(|name| {
+                Problem::new(table, &["channels", name], format!("there is no channel `{name}`")).hint(&hint)
+            });
+            let deaf =
+                spec.config.inputs.keys().filter(|name| !description.find(name).is_some_and(|c| c.settable));
+            let deaf = deaf.map(|name| {
+                Problem::new(table, &["inputs", name], format!("there is no control variable `{name}`"))
+                    .hint(&hint)
+            });
+            unknown.chain(deaf).collect()
+        }
+        Err(InstanceError::Create(crate::CreateError::Setting { path, message })) => {
+            let key: Vec<_> = ["settings"].into_iter().chain(path.iter().map(String::as_str)).collect();
+            vec![Problem::new(table, &key, message)]
+        }
+        Err(InstanceError::Create(error)) => vec![Problem::new(table, &["settings"], error)],
+        Err(_) => Vec::new(),
+    }
+}
+
+impl LabBuilder {
+    /// Sets the first level of all topics (default `lab`); it may have several (`university/lab`).
+    #[must_use]
+    pub fn root(mut self, root: impl Into<String>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// Sets the group of devices that name none (default `demo`).
+    #[must_use]
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+
+    /// Sets what the seeds of simulated devices are made of (default 1).
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets how devices reach the broker.
+    #[must_use]
+    pub fn mqtt(mut self, mqtt: MqttConfig) -> Self {
+        self.credentials = mqtt.credentials().or(self.credentials);
+        self.mqtt = mqtt;
+        self
+    }
+
+    /// Adds a broker address, `host:port`, tried after those before it.
+    #[must_use]
+    pub fn broker(mut self, address: impl fmt::Display) -> Self {
+        self.mqtt.brokers.push(address.to_string());
+        self
+    }
+
+    /// Sets what the devices log in with.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Option<Credentials>) -> Self {
+        self.credentials = credentials.or(self.credentials);
+        self
+    }
+
+    /// Adds the kinds of a plugin.
+    #[must_use]
+    pub fn plugin(mut self, plugin: &Plugin) -> Self {
+        if let Err(taken) = self.registry.add(plugin) {
+            self.taken.get_or_insert(taken);
+        }
+        self
+    }
+
+    /// Adds a device, or `count` of them.
+    #[must_use]
+    pub fn device(mut self, device: DeviceConfig) -> Self {
+        self.devices.push(device);
+        self
+    }
+
+    /// Adds devices.
+    #[must_use]
+    pub fn devices(mut self, devices: impl IntoIterator<Item = DeviceConfig>) -> Self {
+        self.devices.extend(devices);
+        self
+    }
+
+    /// Checks everything that can be checked without constructing a device.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with all mistakes in the devices' tables.
+    pub fn build(self) -> Result<Lab, BuildError> {
+        if let Some(taken) = self.taken {
+            return Err(taken.into());
+        }
+        for word in self.root.split('/') {
+            let word_error = |source| BuildError::Word { what: "root", word: self.root.clone(), source };
+            check_word(word).map_err(word_error)?;
+        }
+        let word_error = |source| BuildError::Word { what: "group", word: self.group.clone(), source };
+        check_word(&self.group).map_err(word_error)?;
+        if self.mqtt.brokers.is_empty() {
+            return Err(BuildError::NoBroker);
+        }
+        let mut problems = Vec::new();
+        let mut specs = Vec::new();
+        let mut taken = BTreeSet::new();
+        for (table, device) in self.devices.iter().enumerate() {
+            let wrong = device.check(table);
+            let Some(kind) = self.registry.find(&device.kind) else {
+                problems.extend(wrong);
+                problems.push(self.unknown_kind(table, &device.kind));
+                continue;
+            };
+            let usable = wrong.is_empty();
+            problems.extend(wrong);
+            if !usable {
+                continue;
+            }
+            let group = device.group.as_ref().unwrap_or(&self.group);
+            for id in device.ids() {
+                if let Err(error) = check_word(&id) {
+                    problems.push(Problem::new(
+                        table,
+                        &["id"],
+                        format!("`{id}` cannot be part of a topic: {error}"),
+                    ));
+                } else if taken.insert((group.clone(), id.clone())) {
+                    specs.push(Arc::new(self.spec(table, device, group, id, kind)));
+                } else {
+                    let message = format!("there is already a device `{id}` in group `{group}`");
+                    let hint = "give one of them another `id` or `group`";
+                    problems.push(Problem::new(table, &["id"], message).hint(hint));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Lab { specs }) } else { Err(BuildError::Devices(problems)) }
+    }
+
+    fn spec(
+        &self,
+        table: usize,
+        device: &DeviceConfig,
+        group: &str,
+        id: String,
+        kind: &crate::Kind,
+    ) -> DeviceSpec {
+        let mut settings = device.settings.clone();
+        if kind.is_seeded() && !settings.contains_key("seed") {
+            settings.insert("seed".into(), seed(self.seed, group, &id).into());
+        }
+        DeviceSpec {
+            table,
+            root: self.root.clone(),
+            group: group.to_owned(),
+            id,
+            kind: kind.clone(),
+            settings,
+            config: device.clone(),
+            mqtt: self.mqtt.clone(),
+            credentials: self.credentials.clone(),
+        }
+    }
+
+    fn unknown_kind(&self, table: usize, kind: &str) -> Problem {
+        let kinds: Vec<_> = self.registry.kinds().map(|(kind, _)| kind.name()).collect();
+        let problem = Problem::new(table, &["kind"], format!("there is no kind `{kind}`"));
+        let near = kinds.iter().map(|known| (distance(known, kind), known)).min();
+        match near {
+            Some((far, known)) if far <= 1 + kind.len() / 4 => {
+                problem.hint(format!("did you mean `{known}`?"))
+            }
+            _ => problem.hint(format!("the kinds are: {}", kinds.join(", "))),
+        }
+    }
+}
+
+/// A seed of its own for every device; the same lab gives the same ones (FNV-1a).
+fn seed(lab: u64, group: &str, id: &str) -> u64 {
+    let text = lab.to_le_bytes().into_iter().chain(group.bytes()).chain([b'/']).chain(id.bytes());
+    let hash = text.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // TOML and JSON carry 53 bits without loss.
+    hash >> 11
+}
+
+/// How many letters differ (Levenshtein distance).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+/// A lab whose devices run. Dropping it ends them without a goodbye: every last will fires.
+#[derive(Debug)]
+pub struct RunningLab {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<(String, Result<(), LinkError>)>,
+    links: BTreeMap<String, Link>,
+}
+
+impl RunningLab {
+    /// How a device's connection is; `device` is `group/id`.
+    #[must_use]
+    pub fn status(&self, device: &str) -> Option<LinkStatus> {
+        self.links.get(device).map(Link::status)
+    }
+
+    /// `group/id` of every device, sorted.
+    pub fn devices(&self) -> impl Iterator<Item = &str> {
+        self.links.keys().map(String::as_str)
+    }
+
+    /// Waits until every device is connected, at most for `limit`; the names of those that are not.
+    pub async fn connected(&self, limit: Duration) -> Vec<&str> {
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut missing = Vec::new();
+        for (device, link) in &self.links {
+            let mut status = link.watch();
+            let up = status.wait_for(|status| status.connected && status.subscribed);
+            if tokio::time::timeout_at(deadline, up).await.is_err() {
+                missing.push(device.as_str());
+            }
+        }
+        missing
+    }
+
+    /// Stops in order: every device says goodbye and waits until the broker acknowledged what it had
+    /// accepted. No last will fires. Returns the devices that could not deliver everything.
+    pub async fn stop(mut self) -> Vec<(String, LinkError)> {
+        let _ = self.stop.send(true);
+        let mut failed = Vec::new();
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok((_, Ok(()))) => {}
+                Ok((device, Err(error))) => failed.push((device, error)),
+                Err(error) => tracing::error!(%error, "a device task ended without a goodbye"),
+            }
+        }
+        failed
+    }
+}
+
+impl Drop for RunningLab {
+    fn drop(&mut self) {
+        // After `stop` the links have ended, and this changes nothing.
+        for link in self.links.values() {
+            drop(link.abort());
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One life of a device: constructed, asked, and given up when it panics or hangs.
+//!
+//! A device runs apart from its task, so that nothing it does can stall the connection: a cooperative
+//! one on the runtime's workers, any other on a thread of its own.
+
+use crate::{CheckError, CreateError, Description, Device, Error, Kind, Reading, Result, Settings, Value};
+use mqtt_lab_wire::Trigger;
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+/// Threads of devices at most, those of hung devices included.
+const MAX_THREADS: usize = 1000;
+
+/// Device threads that exist, those of hung devices included.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Requests that wait while a device is busy. A full queue counts as hung.
+const QUEUE: usize = 16;
+
+/// Why a device is of no use any more, or why it refused.
+#[derive(Clone, Debug)]
+pub(crate) enum InstanceError {
+    /// A setting is wrong or the constructor refuses: a mistake in the configuration.
+    Create(CreateError),
+    /// The description is not valid: a mistake in the plugin.
+    Description(CheckError),
+    /// The device returned an error.
+    Returned(Error),
+    /// The device panicked.
+    Panicked(String),
+    /// No answer in time.
+    Hung(Duration),
+    /// No thread left.
+    NoThread,
+}
+
+impl InstanceError {
+    /// Whether the device has to be constructed anew.
+    pub(crate) const fn ends_the_device(&self) -> bool {
+        match self {
+            Self::Returned(error) => error.is_fatal(),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for InstanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(error) => write!(f, "cannot be constructed: {error}"),
+            Self::Description(error) => write!(f, "describes itself wrongly: {error}"),
+            Self::Returned(error) => write!(f, "{error}"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
+            Self::Hung(limit) => write!(f, "did not answer within {limit:?}"),
+            Self::NoThread => write!(f, "all {MAX_THREADS} device threads are in use, some by hung devices"),
+        }
+    }
+}
+
+enum Request {
+    Read(oneshot::Sender<Result<Reading>>),
+    Set(String, Value, oneshot::Sender<Result<Reading>>),
+}
+
+/// A constructed device. Dropping it ends the device at its next `.await`.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    description: Description,
+    requests: mpsc::Sender<Request>,
+    /// The panic's text, sent when the device is gone.
+    end: oneshot::Receiver<String>,
+    abort: Option<AbortHandle>,
+}
+
+/// The answer to a request, to be awaited.
+pub(crate) type Answer = oneshot::Receiver<Result<Reading>>;
+
+impl Instance {
+    /// Constructs a device and asks for its description; gives up after `limit`.
+    pub(crate) async fn start(
+        kind: Kind,
+        settings: Settings,
+        limit: Duration,
+    ) -> Result<Self, InstanceError> {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let (born, birth) = oneshot::channel();
+        let (ended, mut end) = oneshot::channel();
+        let cooperative = kind.is_cooperative();
+        let life = async move {
+            if let Err(panic) = caught(live(kind, settings, born, queue)).await {
+                let _ = ended.send(panic);
+            }
+        };
+        let abort = if cooperative {
+            Some(tokio::spawn(life).abort_handle())
+        } else {
+            on_own_thread(life)?;
+            None
+        };
+        match tokio::time::timeout(limit, birth).await {
+            Ok(Ok(description)) => Ok(Self { description: description?, requests, end, abort }),
+            // Its sender is gone: the constructor or `describe` panicked.
+            Ok(Err(_)) => {
+                Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
+            }
+            Err(_) => {
+                abort.iter().for_each(AbortHandle::abort);
+                Err(InstanceError::Hung(limit))
+            }
+        }
+    }
+
+    pub(crate) const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Asks for a reading.
+    pub(crate) fn read(&self) -> Answer {
+        let (answer, reading) = oneshot::channel();
+        // A full queue or a device that is gone drops `answer`, which the awaiting side sees.
+        let _ = self.requests.try_send(Request::Read(answer));
+        reading
+    }
+
+    /// Hands over a checked value; gives up after `limit`.
+    pub(crate) async fn set(
+        &mut self,
+        channel: &str,
+        value: Value,
+        limit: Duration,
+    ) -> Result<Reading, InstanceError> {
+        let (answer, state) = oneshot::channel();
+        let _ = self.requests.try_send(Request::Set(channel.to_owned(), value, answer));
+        match tokio::time::timeout(limit, state).await {
+            Ok(Ok(state)) => state.map_err(InstanceError::Returned),
+            Ok(Err(_)) => Err(self.fate(limit).await),
+            Err(_) => Err(InstanceError::Hung(limit)),
+        }
+    }
+
+    /// Why an answer did not come.
+    pub(crate) async fn fate(&mut self, limit: Duration) -> InstanceError {
+        if !self.requests.is_closed() {
+            return InstanceError::Hung(limit);
+        }
+        match tokio::time::timeout(limit, &mut self.end).await {
+            Ok(Ok(panic)) => InstanceError::Panicked(panic),
+            Ok(Err(_)) => InstanceError::Panicked("without a message".into()),
+            Err(_) => InstanceError::Hung(limit),
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // A thread ends by itself when its queue is closed; a hung one is left alone and stays counted.
+        self.abort.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// The device's side: construct, describe, answer until the queue is closed.
+async fn live(
+    kind: Kind,
+    settings: Settings,
+    born: oneshot::Sender<Result<Description, InstanceError>>,
+    mut queue: mpsc::Receiver<Request>,
+) {
+    let mut device = match kind.create(settings) {
+        Ok(device) => device,
+        Err(error) => return drop(born.send(Err(InstanceError::Create(error)))),
+    };
+    let description = device.describe();
+    if let Err(error) = description.check() {
+        return drop(born.send(Err(InstanceError::Description(error))));
+    }
+    let event = description.trigger() == Trigger::Event;
+    if born.send(Ok(description)).is_err() {
+        return;
+    }
+    while let Some(request) = queue.recv().await {
+        match request {
+            Request::Set(channel, value, answer) => {
+                let _ = answer.send(device.set(&channel, value).await);
+            }
+            Request::Read(mut answer) if event => {
+                if !wait_for_event(&mut *device, &mut answer, &mut queue).await {
+                    return;
+                }
+            }
+            Request::Read(answer) => {
+                let _ = answer.send(device.read().await);
+            }
+        }
+    }
+}
+
+enum Waited {
+    Event(Result<Reading>),
+    Request(Option<Request>),
+    NobodyWaits,
+}
+
+/// Waits in an event sensor's `read`; a control change interrupts it and it is called again.
+/// False: the queue is closed.
+async fn wait_for_event(
+    device: &mut dyn Device,
+    answer: &mut oneshot::Sender<Result<Reading>>,
+    queue: &mut mpsc::Receiver<Request>,
+) -> bool {
+    loop {
+        let waited = tokio::select! {
+            biased;
+            request = queue.recv() => Waited::Request(request),
+            () = answer.closed() => Waited::NobodyWaits,
+            event = device.read() => Waited::Event(event),
+        };
+        match waited {
+            Waited::Event(event) => {
+                let (unused, _) = oneshot::channel();
+                let _ = std::mem::replace(answer, unused).send(event);
+                return true;
+            }
+            Waited::NobodyWaits => return true,
+            Waited::Request(Some(Request::Set(channel, value, done))) => {
+                let _ = done.send(device.set(&channel, value).await);
+            }
+            // A newer read replaces this one.
+            Waited::Request(Some(Request::Read(newer))) => *answer = newer,
+            Waited::Request(None) => return false,
+        }
+    }
+}
+
+/// Runs a future; a panic inside becomes an error with the panic's text.
+async fn caught(future: impl Future<Output = ()>) -> Result<(), String> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
+}
+
+/// Runs a device on a thread with a runtime of its own.
+fn on_own_thread(life: impl Future<Output = ()> + Send + 'static) -> Result<(), InstanceError> {
+    if THREADS.fetch_add(1, Ordering::Relaxed) >= MAX_THREADS {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+        return Err(InstanceError::NoThread);
+    }
+    let run = move || {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(life),
+            Err(error) => tracing::error!(%error, "no runtime for a device thread"),
+        }
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    };
+    let spawned = std::thread::Builder::new().name("device".into()).stack_size(1024 * 1024).spawn(run);
+    spawned.map(drop).map_err(|_| {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+        InstanceError::NoThread
+    })
+}

@@ -1,0 +1,210 @@
+//! What a device says: samples, states, description; and what it repeats on every connection.
+
+use super::DeviceSpec;
+use super::controls::Controls;
+use super::sampler::Sampler;
+use crate::link::Publish;
+use crate::{Description, Reading};
+use mqtt_lab_wire::{Channel, Info, Qos, State, Stats, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Longest text on `$error`, in characters.
+const MAX_ERROR: usize = 300;
+
+/// Makes the messages of one device. Holds what must be said again after a reconnect.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    spec: Arc<DeviceSpec>,
+    sampler: Sampler,
+    pub(crate) controls: Controls,
+    description: Description,
+    state: State,
+    error: String,
+    /// Last value and message of every channel that holds a state.
+    held: BTreeMap<String, (Value, Publish)>,
+}
+
+impl Publisher {
+    pub(crate) fn new(spec: Arc<DeviceSpec>, description: Option<&Description>) -> Self {
+        let description = description.cloned().unwrap_or_default();
+        let controls = Controls::new(&spec, description.trigger());
+        let mut publisher = Self {
+            sampler: Sampler::new(spec.config.payload),
+            spec,
+            controls,
+            description,
+            state: State::Init,
+            error: String::new(),
+            held: BTreeMap::new(),
+        };
+        publisher.hold_initial();
+        publisher
+    }
+
+    /// Takes over the description of a device that was constructed (anew).
+    pub(crate) fn describe(&mut self, description: &Description) {
+        if self.description == *description {
+            return;
+        }
+        let known = std::mem::replace(&mut self.description, description.clone());
+        if known.trigger() != description.trigger() || known.channels().is_empty() {
+            self.controls = Controls::new(&self.spec, description.trigger());
+        }
+        self.hold_initial();
+    }
+
+    pub(crate) const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Initial values of settable channels and framework controls, unless they have one already.
+    fn hold_initial(&mut self) {
+        let initial = self.description.channels().iter();
+        let initial = initial.filter_map(|c| Some((c.name.to_string(), c.initial.clone()?)));
+        let own = self.controls.values().into_iter().map(|(name, value)| (name.to_owned(), value));
+        for (channel, value) in initial.chain(own).collect::<Vec<_>>() {
+            if !self.held.contains_key(&channel) {
+                self.hold(&channel, &value);
+            }
+        }
+    }
+
+    /// Publishes the state of a settable channel if it changed.
+    pub(crate) fn hold(&mut self, channel: &str, value: &Value) -> Option<Publish> {
+        if self.held.get(channel).is_some_and(|(held, _)| held == value) {
+            return None;
+        }
+        let instant = self.sampler.instant();
+        let declared = self.description.find(channel).cloned();
+        let message = self.sample(channel, declared.as_ref(), value, instant, &Reading::new());
+        self.held.insert(channel.to_owned(), (value.clone(), message.clone()));
+        Some(message)
+    }
+
+    /// The messages of a checked reading: measurements always, states when they changed.
+    pub(crate) fn reading(&mut self, reading: &Reading) -> Result<Vec<Publish>, crate::CheckError> {
+        let checked = self.description.check_reading(reading)?;
+        let checked: Vec<_> = checked.into_iter().map(|(channel, value)| (channel.clone(), value)).collect();
+        let instant = self.sampler.instant();
+        let mut messages = Vec::with_capacity(checked.len());
+        for (channel, value) in checked {
+            if channel.settable && reading.qos_override().is_none() {
+                messages.extend(self.hold(&channel.name, &value));
+            } else {
+                messages.push(self.sample(&channel.name, Some(&channel), &value, instant, reading));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// QoS and retain: the reading's own, else the channel's in the configuration, else the channel's
+    /// in the description, else the device's. A state is retained and not sent at QoS 0.
+    fn sample(
+        &mut self,
+        name: &str,
+        channel: Option<&Channel>,
+        value: &Value,
+        instant: i64,
+        reading: &Reading,
+    ) -> Publish {
+        let configured = self.spec.config.channels.get(name);
+        let state = channel.is_none_or(|channel| channel.settable);
+        let device_qos = if state { self.controls.qos.max(Qos::AtLeastOnce) } else { self.controls.qos };
+        let qos = reading.qos_override().or_else(|| configured.and_then(|c| c.qos));
+        let qos = qos.or_else(|| channel.and_then(|c| c.qos)).unwrap_or(device_qos);
+        let retain = reading.retain_override().or_else(|| configured.and_then(|c| c.retain));
+        let retain = retain.or_else(|| channel.and_then(|c| c.retain));
+        let retain = retain.unwrap_or(state || self.spec.config.retain);
+        let topic = self.spec.address().channel(name).to_string();
+        Publish::new(topic, self.sampler.payload(value, instant)).qos(qos).retain(retain)
+    }
+
+    /// Changes the state; the message, if it is another one than before.
+    pub(crate) fn enter(&mut self, state: State) -> Option<Publish> {
+        if self.state == state {
+            return None;
+        }
+        self.state = state;
+        Some(self.state_message())
+    }
+
+    fn state_message(&self) -> Publish {
+        Publish::new(self.spec.address().state().to_string(), self.state.as_str()).retain(true)
+    }
+
+    /// Changes the error text (empty: none); the message, if it is another one than before.
+    pub(crate) fn say(&mut self, error: &str) -> Option<Publish> {
+        let error: String =
+            error.chars().take(MAX_ERROR).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if self.error == error {
+            return None;
+        }
+        self.error = error;
+        Some(self.error_message())
+    }
+
+    fn error_message(&self) -> Publish {
+        Publish::new(self.spec.address().error().to_string(), self.error.clone()).retain(true)
+    }
+
+    pub(crate) fn stats(&self) -> Publish {
+        let stats = Stats { boot: self.sampler.boot(), sent: self.sampler.sent() };
+        let mut payload = String::new();
+        stats.encode(&mut payload).expect("writing to a String cannot fail");
+        Publish::new(self.spec.address().stats().to_string(), payload)
+    }
+
+    pub(crate) fn info(&self) -> Publish {
+        let mut info: Info = self.spec.info();
+        info.label = info.label.or_else(|| self.description.given_label().cloned());
+        info.boot = Some(self.sampler.boot());
+        info.trigger = Some(self.description.trigger());
+        info.qos = Some(self.controls.qos);
+        info.channels =
+            self.description.channels().iter().map(|channel| self.as_configured(channel)).collect();
+        info.channels.extend(self.controls.channels());
+        let mut payload = String::new();
+        info.encode(&mut payload).expect("writing to a String cannot fail");
+        Publish::new(self.spec.address().info().to_string(), payload).retain(true)
+    }
+
+    fn as_configured(&self, channel: &Channel) -> Channel {
+        let mut channel = channel.clone();
+        if let Some(configured) = self.spec.config.channels.get(channel.name.as_ref() as &str) {
+            channel.qos = configured.qos.or(channel.qos);
+            channel.retain = configured.retain.or(channel.retain);
+        }
+        channel
+    }
+
+    /// What is said first on every connection: description, state, error, held values.
+    pub(crate) fn birth(&self) -> Vec<Publish> {
+        let mut birth = vec![self.info(), self.state_message()];
+        // Also the empty text: it clears what an earlier life may have left at the broker.
+        birth.push(self.error_message());
+        birth.extend(self.held.values().map(|(_, message)| message.clone()));
+        birth
+    }
+
+    /// Values that a device constructed anew has to be told: those that differ from its initial ones.
+    pub(crate) fn restorable(&self) -> Vec<(String, Value)> {
+        let settable = self.description.channels().iter().filter(|channel| channel.settable);
+        let changed = settable.filter_map(|channel| {
+            let (value, _) = self.held.get(channel.name.as_ref() as &str)?;
+            (channel.initial.as_ref() != Some(value)).then(|| (channel.name.to_string(), value.clone()))
+        });
+        changed.collect()
+    }
+
+    /// The topic of answers to commands for `channel`.
+    pub(crate) fn result_topic(&self, channel: &str) -> String {
+        self.spec.address().result(channel).to_string()
+    }
+
+    /// The channel a command means, one of the framework's included.
+    pub(crate) fn find(&self, channel: &str) -> Option<Channel> {
+        let own = || self.controls.channels().into_iter().find(|own: &Channel| own.name == channel);
+        self.description.find(channel).cloned().or_else(own)
+    }
+}

@@ -1,0 +1,90 @@
+//! One device, ready to be started: configuration with every default filled in.
+
+use crate::config::{DeviceConfig, MqttConfig};
+use crate::link::{Credentials, Will};
+use crate::{Kind, Settings};
+use mqtt_lab_wire::{Address, Info, Qos, State, WillInfo};
+use std::time::Duration;
+
+/// What a device task needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceSpec {
+    /// Which table it came from, counted from 0.
+    pub(crate) table: usize,
+    pub(crate) root: String,
+    pub(crate) group: String,
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) settings: Settings,
+    pub(crate) config: DeviceConfig,
+    pub(crate) mqtt: MqttConfig,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+impl DeviceSpec {
+    pub(crate) fn address(&self) -> Address<'_> {
+        // The names were checked when the lab was built.
+        Address::of_foreign(&self.root, &self.group, &self.id)
+    }
+
+    /// `group/id`, as people read it.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+
+    /// One MQTT session per device and lab.
+    pub(crate) fn client_id(&self) -> String {
+        format!("{}-{}-{}", self.root.replace('/', "-"), self.group, self.id)
+    }
+
+    pub(crate) fn qos(&self) -> Qos {
+        self.config.qos.unwrap_or(self.mqtt.qos)
+    }
+
+    pub(crate) fn keep_alive_s(&self) -> u16 {
+        self.config.keep_alive_s.unwrap_or(self.mqtt.keep_alive_s)
+    }
+
+    pub(crate) fn read_timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.config.read_timeout_s)
+    }
+
+    pub(crate) fn version(&self) -> crate::config::MqttVersion {
+        self.config.version.unwrap_or(self.mqtt.version)
+    }
+
+    pub(crate) fn will(&self) -> Will {
+        let config = &self.config.will;
+        let topic = config.topic.clone().unwrap_or_else(|| self.address().state().to_string());
+        let payload = config.payload.clone().unwrap_or_else(|| State::Lost.as_str().to_owned());
+        let mut will = Will::new(topic, payload);
+        will.qos = config.qos.unwrap_or(Qos::AtLeastOnce);
+        will.retain = config.retain.unwrap_or(true);
+        will.delay = Duration::from_secs(config.delay_s.into());
+        will
+    }
+
+    /// The part of `$info` that does not depend on the running device.
+    pub(crate) fn info(&self) -> Info {
+        let will = self.will();
+        let mut info = Info::default();
+        info.role = Some(self.kind.role());
+        info.kind = Some(self.kind.name().to_owned().into());
+        info.label = self.config.label.clone().map(Into::into);
+        info.payload = Some(self.config.payload);
+        info.version = Some(match self.version() {
+            crate::config::MqttVersion::V311 => 4,
+            crate::config::MqttVersion::V5 => 5,
+        });
+        info.keep_alive_s = Some(self.keep_alive_s());
+        info.retain = Some(self.config.retain);
+        info.will = Some(WillInfo {
+            topic: will.topic.into(),
+            payload: String::from_utf8_lossy(&will.payload).into_owned().into(),
+            qos: will.qos,
+            retain: will.retain,
+            delay_s: self.config.will.delay_s,
+        });
+        info
+    }
+}
