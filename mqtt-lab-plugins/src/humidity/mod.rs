@@ -1,0 +1,62 @@
+#![doc = include_str!("README.md")]
+
+use crate::walk::Walk;
+use mqtt_lab_core::prelude::*;
+use serde::Deserialize;
+
+/// Relative humidity, in %.
+const RANGE: (f64, f64) = (0.0, 100.0);
+
+/// A hygrometer in a room.
+#[derive(Debug)]
+pub struct Humidity(Walk);
+
+/// The `settings` of a hygrometer.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Relative humidity at the start and on average, in % (0 to 100).
+    pub start_percent: f64,
+    /// Largest change from one reading to the next, in percentage points.
+    pub max_step_percent: f64,
+    /// Where the randomness begins.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { start_percent: 45.0, max_step_percent: 0.5, seed: 1 }
+    }
+}
+
+impl Humidity {
+    /// A hygrometer with these settings.
+    ///
+    /// # Errors
+    ///
+    /// If the start or the step is not from 0 to 100.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let Settings { start_percent, max_step_percent, seed } = settings;
+        Walk::new(seed, start_percent, max_step_percent, RANGE, ["start_percent", "max_step_percent"])
+            .map(Self)
+    }
+}
+
+#[async_trait]
+impl Sensor for Humidity {
+    fn describe(&self) -> Description {
+        let (min, max) = RANGE;
+        let channel = Channel::float("humidity").unit("%").quantity("relative humidity").range(min, max);
+        Description::sensor().channel(channel)
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        Ok(self.0.next(10.0).into())
+    }
+}
+
+/// `kind = "humidity"`.
+#[must_use]
+pub fn kind() -> Kind {
+    Kind::sensor("humidity", Humidity::new).sample(include_str!("sample.toml")).cooperative().seeded()
+}
