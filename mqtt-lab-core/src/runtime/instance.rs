@@ -25,6 +25,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Requests that wait while a device is busy. A full queue counts as hung.
 const QUEUE: usize = 16;
 
+/// Time that a panic gets to unwind.
+const UNWINDING: Duration = Duration::from_secs(5);
+
 /// Why a device is of no use any more, or why it refused.
 #[derive(Clone, Debug)]
 pub(crate) enum InstanceError {
@@ -146,12 +149,10 @@ impl Instance {
         }
     }
 
-    /// Why an answer did not come.
+    /// Why an answer did not come: the device panicked, or so many requests wait that it must hang.
     pub(crate) async fn fate(&mut self, limit: Duration) -> InstanceError {
-        if !self.requests.is_closed() {
-            return InstanceError::Hung(limit);
-        }
-        match tokio::time::timeout(limit, &mut self.end).await {
+        // While a panic unwinds, the answer is dropped a moment before the panic's text is sent.
+        match tokio::time::timeout(UNWINDING, &mut self.end).await {
             Ok(Ok(panic)) => InstanceError::Panicked(panic),
             Ok(Err(_)) => InstanceError::Panicked("without a message".into()),
             Err(_) => InstanceError::Hung(limit),
