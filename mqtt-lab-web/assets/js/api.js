@@ -1,0 +1,73 @@
+// The HTTP API: one function per call. docs/http-api.md is the contract.
+
+import { learn } from "./clock.js";
+
+/** A refused call: `status` 0 means that the server could not be reached. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} detail */
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+let locked = false;
+let unauthorized = () => {};
+
+/** Sets what happens when the server wants a token; it may have said so already. @param {() => void} handler */
+export function onUnauthorized(handler) {
+  unauthorized = handler;
+  if (locked) handler();
+}
+
+/**
+ * @param {string} path below `/api/v1/`
+ * @param {RequestInit} [init]
+ * @returns {Promise<any>} the decoded body, null when there is none
+ */
+async function call(path, init) {
+  let response;
+  try {
+    response = await fetch(`/api/v1/${path}`, init);
+  } catch {
+    throw new ApiError(0, "");
+  }
+  learn(response.headers.get("date"));
+  if (response.status === 401 && path !== "login") {
+    locked = true;
+    unauthorized();
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, body?.detail ?? body?.title ?? response.statusText);
+  return body;
+}
+
+/** @param {string} method @param {string} path @param {unknown} body */
+function send(method, path, body) {
+  return call(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
+/** @param {{group: string, id: string}} device */
+const devicePath = ({ group, id }) => `devices/${encodeURIComponent(group)}/${encodeURIComponent(id)}`;
+
+export const lab = () => call("lab");
+export const devices = () => call("devices");
+export const device = (/** @type {any} */ of) => call(devicePath(of));
+export const states = (/** @type {any} */ of, limit = 100) => call(`${devicePath(of)}/states?limit=${limit}`);
+export const commands = (/** @type {any} */ of, limit = 50) => call(`${devicePath(of)}/commands?limit=${limit}`);
+export const command = (/** @type {string} */ id) => call(`commands/${encodeURIComponent(id)}`);
+export const login = (/** @type {string} */ token) => send("POST", "login", { token });
+
+/** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */
+export const patch = (of, change) => send("PATCH", devicePath(of), change);
+
+/** Sends a command; answers with the pending command. @param {any} of @param {string} channel @param {unknown} value */
+export const set = (of, channel, value) =>
+  send("POST", `${devicePath(of)}/${encodeURIComponent(channel)}/set`, { value });
+
+/** Every visible series' last `windowMs`, in one call. @param {number} windowMs @param {number} maxPoints */
+export const recent = (windowMs, maxPoints) => call(`recent?window_ms=${windowMs}&max_points=${maxPoints}`);
+
+/** @param {number} series @param {number} fromMs @param {number} toMs @param {number} maxPoints */
+export const points = (series, fromMs, toMs, maxPoints) =>
+  call(`series/${series}/points?from_ms=${Math.floor(fromMs)}&to_ms=${Math.ceil(toMs)}&max_points=${maxPoints}`);

@@ -1,0 +1,174 @@
+// The dashboard: a card per device, in groups.
+
+import * as api from "./api.js";
+import { card, signature } from "./card.js";
+import { liveWindowMs, reachMs, shapeOf } from "./cadence.js";
+import { now } from "./clock.js";
+import { arrange, el, setText } from "./dom.js";
+import { t } from "./i18n.js";
+import { nextFrame } from "./paint.js";
+import { keyOf, on, seriesOf, state } from "./store.js";
+
+const TICK_MS = 1_000;
+const LOADED_WITH_RECENT_MS = 60_000;
+const HISTORY_POINTS = 600;
+
+let showHidden = false;
+/** @type {Set<number>} series whose longer past is here already */
+const fetched = new Set();
+
+/** @param {HTMLElement} main @param {AbortSignal} signal */
+export function mountDashboard(main, signal) {
+  /** @type {Map<string, any>} */
+  const cards = new Map();
+  /** @type {Map<string, {section: HTMLElement, title: HTMLElement, grid: HTMLElement}>} */
+  const groups = new Map();
+  const list = el("div", { class: "groups" });
+  const status = el("div", { class: "status" });
+  const hidden = hiddenToggle(() => { showHidden = !showHidden; build(); });
+  /** @type {Map<string, boolean>} what to show in the next frame; true: all of the card, not only samples */
+  const dirty = new Map();
+  main.append(status, list, hidden.element);
+
+  function build() {
+    const shown = [...state.devices.values()].filter((device) => showHidden || !device.hidden);
+    for (const [key, known] of cards) {
+      const device = state.devices.get(key);
+      if (device && shown.includes(device) && known.signature === signature(device)) continue;
+      known.remove();
+      cards.delete(key);
+    }
+    for (const device of shown) if (!cards.has(keyOf(device))) cards.set(keyOf(device), visibleCard(device));
+    place(shown);
+    hidden.update([...state.devices.values()].filter((device) => device.hidden).length);
+    status.replaceChildren(...(shown.length ? [] : [placeholder()]));
+    if (state.loaded) document.documentElement.dataset.ready = "true";
+  }
+
+  /** @param {import("./store.js").Device[]} shown */
+  function place(shown) {
+    const names = [...new Set(shown.map((device) => device.group))];
+    const sections = names.map((name) => {
+      const group = groups.get(name) ?? newGroup(name);
+      groups.set(name, group);
+      group.title.hidden = names.length < 2;
+      arrange(group.grid, shown.filter((device) => device.group === name).map((device) => cards.get(keyOf(device)).element));
+      return group.section;
+    });
+    arrange(list, sections);
+  }
+
+  /** @param {import("./store.js").Device} device */
+  function visibleCard(device) {
+    const made = card(device);
+    made.update(device);
+    seen.observe(made.element);
+    return made;
+  }
+
+  // A card that comes into view fetches what its chart shows beyond the minute everyone has.
+  const seen = new IntersectionObserver((changes) => {
+    for (const { target, isIntersecting } of changes) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      const device = state.devices.get(/** @type {HTMLElement} */ (target).dataset.device ?? "");
+      if (device) fetchPast(device).then(() => { dirty.set(keyOf(device), true); nextFrame(flush); });
+    }
+  });
+
+  function flush() {
+    if (signal.aborted) return;
+    for (const [key, whole] of dirty) {
+      const device = state.devices.get(key);
+      const shown = cards.get(key);
+      if (device && shown) whole ? shown.update(device) : shown.sample(device);
+    }
+    dirty.clear();
+  }
+
+  on("list", build, signal);
+  on("device", (key) => {
+    const device = state.devices.get(key);
+    if (device && cards.has(key) && cards.get(key).signature !== signature(device)) build();
+    dirty.set(key, true);
+    nextFrame(flush);
+  }, signal);
+  on("samples", (keys) => {
+    for (const key of keys) dirty.set(key, dirty.get(key) ?? false);
+    nextFrame(flush);
+  }, signal);
+  on("lab", () => { if (!cards.size) build(); }, signal);
+  on("connection", build, signal);
+  // Ages tick, and the charts of silent devices move on with the time.
+  const ticking = setInterval(() => {
+    if (state.connection === "reconnecting") return;
+    for (const key of cards.keys()) dirty.set(key, true);
+    nextFrame(flush);
+  }, TICK_MS);
+  signal.addEventListener("abort", () => {
+    clearInterval(ticking);
+    seen.disconnect();
+    for (const known of cards.values()) known.remove();
+  });
+  build();
+}
+
+/** @param {string} name */
+function newGroup(name) {
+  const title = el("h2", {}, name);
+  const grid = el("div", { class: "grid" });
+  return { section: el("section", { class: "group", "aria-label": name }, title, grid), title, grid };
+}
+
+/** @param {import("./store.js").Device} device */
+async function fetchPast(device) {
+  const windowMs = liveWindowMs(device);
+  if (windowMs <= LOADED_WITH_RECENT_MS && !device.hidden) return;
+  const wanted = device.channels.filter(({ series, name }) => series !== null && !fetched.has(series) && !name.startsWith("$"));
+  await Promise.all(wanted.map(async (channel) => {
+    const series = /** @type {number} */ (channel.series);
+    if (!shapeOf(device, channel)) return;
+    fetched.add(series);
+    const answer = await api.points(series, now() - reachMs(channel, windowMs), now(), HISTORY_POINTS).catch(() => null);
+    if (answer) seriesOf(series).add(answer.points);
+    else fetched.delete(series);
+  }));
+}
+
+/** @param {() => void} toggle */
+function hiddenToggle(toggle) {
+  const box = el("input", { type: "checkbox", id: "show-hidden", onchange: toggle });
+  box.checked = showHidden;
+  const words = el("label", { for: "show-hidden" });
+  const element = el("p", { class: "hidden-toggle" }, box, words);
+  return {
+    element,
+    /** @param {number} number */
+    update(number) {
+      element.hidden = number === 0;
+      setText(words, t("dashboard.show-hidden", { count: number }));
+    },
+  };
+}
+
+/** What stands where no card is: loading, unreachable or empty with the next thing to do. */
+function placeholder() {
+  if (!state.loaded) {
+    const gone = state.connection === "reconnecting";
+    return el("div", { class: "placeholder", role: "status" },
+      el("h2", {}, t(gone ? "dashboard.unreachable" : "dashboard.loading")),
+      gone ? el("p", {}, t("dashboard.unreachable.explain")) : null);
+  }
+  const command = `mosquitto_pub ${brokerOptions()} -t ${state.lab?.root ?? "lab"}/demo/mine/temperature -m 21.5`;
+  return el("div", { class: "placeholder" },
+    el("h2", {}, t("dashboard.empty")),
+    el("p", {}, t("dashboard.empty.explain")),
+    el("pre", {}, el("code", {}, command)),
+    el("p", {}, t("dashboard.empty.more")));
+}
+
+/** The broker as command line options; one that listens everywhere is reached as this page was. */
+function brokerOptions() {
+  const [, host = "127.0.0.1", port = "1883"] = /^\[?(.*?)\]?:(\d+)$/.exec(state.lab?.broker.address ?? "") ?? [];
+  return `-h ${["0.0.0.0", "::"].includes(host) ? location.hostname : host} -p ${port}`;
+}

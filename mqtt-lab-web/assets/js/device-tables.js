@@ -1,0 +1,115 @@
+// The tables of a device page: states, commands, settings, last will, counts, channels.
+
+import { describe } from "./controls.js";
+import { el, setBadge } from "./dom.js";
+import { bytes, count, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
+import { now } from "./clock.js";
+import { t } from "./i18n.js";
+import { channelName, kindName, wordFor } from "./names.js";
+import { state } from "./store.js";
+
+/** @param {string[]} heads @param {(Node | string)[][]} rows @param {string} [caption] */
+function table(heads, rows, caption) {
+  return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": caption ?? heads[0] }, el("table", {},
+    caption ? el("caption", {}, caption) : null,
+    el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, cell)))))));
+}
+
+/** @param {string} caption @param {(readonly [string, any, (string | null)?])[]} rows name, value, explanation */
+function facts(caption, rows) {
+  return el("div", { class: "facts" }, el("h4", {}, caption), el("dl", {}, ...rows.map(([name, value, explain]) =>
+    el("div", {}, el("dt", {}, name), el("dd", {}, value ?? UNKNOWN, explain ? el("p", { class: "explain" }, explain) : null)))));
+}
+
+/** @param {string} name @param {string} word @param {string} kind */
+function badge(name, word, kind) {
+  const element = el("span", { class: kind });
+  setBadge(element, name, word);
+  return element;
+}
+
+/** Why a device came into a state, in words. @param {{state: string, cause: string}} entry */
+function causeWords({ state: name, cause }) {
+  return wordFor(`cause.${name}`, cause) === cause ? wordFor("cause", cause) : wordFor(`cause.${name}`, cause);
+}
+
+/** The device's state as a sentence. @param {any} device @param {any[]} history newest first */
+export function stateSentence(device, history) {
+  if (device.state === "unknown" || device.state_since_ms === null) return t("sentence.unknown");
+  const since = duration(now() - device.state_since_ms);
+  const text = t("sentence.state", { state: wordFor("state", device.state), since, time: dateTime(device.state_since_ms) });
+  const newest = history.find((entry) => entry.state === device.state);
+  return newest && device.state !== "ready" ? `${text} ${causeWords(newest)}.` : text;
+}
+
+/** @param {any[]} history newest first */
+export function stateRows(history) {
+  if (!history.length) return el("p", { class: "quiet" }, t("states.none"));
+  return table([t("states.time"), t("states.state"), t("states.cause"), t("states.lasted")], history.map((entry, index) => [
+    dateTime(entry.time_ms), badge(entry.state, wordFor("state", entry.state), "state"), causeWords(entry),
+    index === 0 ? t("states.until-now") : duration(history[index - 1].time_ms - entry.time_ms),
+  ]));
+}
+
+/** @param {any[]} commands newest first @param {any} device */
+export function commandRows(commands, device) {
+  if (!commands.length) return el("p", { class: "quiet" }, t("commands.none"));
+  return table([t("commands.time"), t("commands.channel"), t("commands.value"), t("commands.result")], commands.map((command) => {
+    const channel = device.channels.find((/** @type {any} */ other) => other.name === command.channel);
+    return [time(command.sent_ms), channel ? channelName(channel) : command.channel,
+      channel ? withUnit(command.value, channel) : String(command.value), badge(command.state, describe(command, channel), "command-state")];
+  }));
+}
+
+const yesNo = (/** @type {boolean | null} */ value) => (value === null ? UNKNOWN : t(value ? "yes" : "no"));
+
+/** @param {any} device */
+export function descriptionTable(device) {
+  const { kind, role, trigger, payload, version, keep_alive_s: keepAlive, announced } = device;
+  return facts(t("settings.device"), [
+    [t("settings.id"), device.id], [t("settings.group"), device.group],
+    [t("settings.kind"), kind && kindName(kind)], [t("settings.role"), role && wordFor("role", role)],
+    [t("settings.trigger"), trigger && wordFor("trigger", trigger)],
+    [t("settings.payload"), payload && wordFor("payload", payload), t(payload ? `payload.${payload}.explain` : "payload.none.explain")],
+    [t("settings.version"), version && (version === 5 ? "MQTT 5" : "MQTT 3.1.1")],
+    [t("settings.keep-alive"), keepAlive && `${count(keepAlive)}\u202f${t("unit.s")}`,
+      keepAlive ? t("settings.keep-alive.explain", { time: fixed(keepAlive * 1.5, 0) }) : null],
+    [t("settings.announced"), yesNo(announced), announced ? null : t("settings.announced.explain")],
+  ]);
+}
+
+/** @param {any} device */
+export function willTable({ will }) {
+  if (!will) return facts(t("will.title"), [[t("will.topic"), UNKNOWN, t("will.none")]]);
+  return facts(t("will.title"), [
+    [t("will.topic"), el("code", {}, will.topic), t("will.explain")], [t("will.payload"), el("code", {}, String(will.payload))],
+    [t("will.qos"), count(will.qos)], [t("will.retain"), yesNo(will.retain ?? null)],
+    [t("will.delay"), will.delay_s === null || will.delay_s === undefined ? UNKNOWN : `${count(will.delay_s)}\u202f${t("unit.s")}`],
+  ]);
+}
+
+/** @param {any} device */
+export function countsTable({ counts }) {
+  const why = (/** @type {string} */ key) => t(counts[key] === null ? "counts.unknown" : `counter.${key}.explain`);
+  return facts(t("counts.title"), ["received", "duplicate", "lost", "refused"].map(
+    (key) => /** @type {const} */ ([t(`counter.${key}`), count(counts[key]), why(key)])));
+}
+
+/** @param {any} device */
+export function channelTable(device) {
+  const root = state.lab?.root ?? "lab";
+  const heads = ["channel", "topic", "datatype", "range", "qos", "retain", "bytes"].map((key) => t(`channels.${key}`));
+  return table(heads, device.channels.map((/** @type {any} */ channel) => [
+    channelName(channel), el("code", {}, `${root}/${device.group}/${device.id}/${channel.name}`),
+    wordFor("datatype", channel.datatype) + (channel.settable ? `, ${t("channels.settable")}` : ""),
+    rangeWords(channel), count(channel.qos), yesNo(channel.retain), bytes(channel.bytes),
+  ]), t("channels.title"));
+}
+
+/** @param {any} channel */
+function rangeWords({ min, max, choices, ...channel }) {
+  if (choices) return choices.join(", ");
+  if (min === null && max === null) return NO_VALUE;
+  return `${min === null ? "" : limit(min, channel)} … ${max === null ? "" : limit(max, channel)}`;
+}

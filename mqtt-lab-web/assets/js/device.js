@@ -1,0 +1,147 @@
+// The page of one device: what it measures, what it can be told, when it was away, how it is set up.
+
+import * as api from "./api.js";
+import { historyCharts } from "./device-charts.js";
+import { controlsSection } from "./device-controls.js";
+import { manageSection } from "./device-manage.js";
+import { commandRows, countsTable, descriptionTable, channelTable, stateRows, stateSentence, willTable } from "./device-tables.js";
+import { el, icon, setBadge, setData, setText } from "./dom.js";
+import { t } from "./i18n.js";
+import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
+import { nextFrame } from "./paint.js";
+import { keyOf, on, state } from "./store.js";
+
+const TICK_MS = 1_000;
+
+/** @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
+export function mountDevice(main, where, signal) {
+  const key = keyOf(where);
+  /** @type {AbortController | null} */
+  let built = null;
+  /** @type {{update: (device: any) => void, refresh: () => void, shape: string} | null} */
+  let page = null;
+
+  function show() {
+    const device = state.devices.get(key);
+    if (!device) {
+      built?.abort();
+      page = null;
+      main.replaceChildren(missing(where));
+    } else if (!page || page.shape !== shape(device)) {
+      built?.abort();
+      built = new AbortController();
+      page = build(main, device, built.signal);
+    }
+    if (device) page?.update(device);
+    if (state.loaded) document.documentElement.dataset.ready = "true";
+  }
+
+  const soon = () => nextFrame(() => { if (!signal.aborted) show(); });
+  on("list", show, signal);
+  on("device", (changed) => { if (changed === key) soon(); }, signal);
+  on("samples", (keys) => { if (keys.has(key)) soon(); }, signal);
+  on("gap", () => page?.refresh(), signal);
+  on("connection", () => { if (state.connection === "live") page?.refresh(); else show(); }, signal);
+  const ticking = setInterval(() => { if (state.connection !== "reconnecting") soon(); }, TICK_MS);
+  signal.addEventListener("abort", () => { clearInterval(ticking); built?.abort(); });
+  show();
+}
+
+/** What the page is built from; another shape needs another page. @param {any} device */
+const shape = (device) => JSON.stringify([device.role, device.trigger, device.channels.map(
+  (/** @type {any} */ { series, name, label, datatype, unit, min, max, step, choices, settable }) =>
+    [series, name, label, datatype, unit, min, max, step, choices, settable])]);
+
+const backLink = () => el("a", { class: "back", href: "#/" }, icon("back"), t("device.back"));
+
+/** @param {{group: string, id: string}} where */
+function missing(where) {
+  const loading = !state.loaded;
+  return el("div", { class: "page" }, backLink(), el("div", { class: "placeholder", role: "status" },
+    el("h2", {}, loading ? t("dashboard.loading") : t("device.missing", { id: keyOf(where) })),
+    loading ? null : el("p", {}, t("device.missing.explain"))));
+}
+
+/** @param {string} title @param {string} name @param {...(Node | null)} children */
+const section = (title, name, ...children) =>
+  el("section", { class: "part", "aria-label": title, data: { part: name } }, el("h3", {}, title), ...children);
+
+/** @param {HTMLElement} main @param {any} device @param {AbortSignal} signal */
+function build(main, device, signal) {
+  const title = el("h2", {});
+  const badge = el("span", { class: "state" });
+  const subtitle = el("p", { class: "id" });
+  const sentence = el("p", { class: "sentence" });
+  const error = el("p", { class: "device-error", hidden: true });
+  const charts = historyCharts(device, signal);
+  const controls = controlsSection(device, section, signal);
+  const states = el("div", {});
+  const commands = el("div", {});
+  const settings = el("div", { class: "tables" });
+  const manage = manageSection(device);
+  const settable = device.channels.some((/** @type {any} */ channel) => channel.settable);
+  const element = el("article", { class: "page", data: { device: keyOf(device) } }, backLink(),
+    el("header", { class: "page-head" }, title, badge), subtitle, sentence, error,
+    ownChannels(device).length ? charts.element : el("p", { class: "quiet" }, t("device.no-channels")),
+    ...controls.elements,
+    section(t("states.title"), "states", states),
+    settable ? section(t("commands.title"), "commands", commands) : null,
+    section(t("settings.title"), "settings", settings),
+    section(t("manage.title"), "manage", manage.element));
+  main.replaceChildren(element);
+
+  let description = "";
+  /** @type {any[]} */
+  let history = [];
+  let knownState = device.state + device.state_since_ms;
+
+  async function loadStates() {
+    history = await api.states(device).catch(() => history);
+    if (signal.aborted) return;
+    states.replaceChildren(stateRows(history));
+    charts.setStates(history);
+    setText(sentence, stateSentence(device, history));
+  }
+
+  async function loadCommands() {
+    const list = await api.commands(device).catch(() => null);
+    if (list && !signal.aborted) commands.replaceChildren(commandRows(list, device));
+  }
+
+  const refresh = () => { loadStates(); charts.load(); if (settable) loadCommands(); };
+  on("command", (command) => { if (keyOf({ group: command.group, id: command.device }) === keyOf(device)) loadCommands(); }, signal);
+  refresh();
+
+  return {
+    shape: shape(device),
+    refresh,
+    /** @param {any} next */
+    update(next) {
+      device = next;
+      setText(title, deviceName(next));
+      setData(element, "state", next.state);
+      setBadge(badge, next.state, wordFor("state", next.state));
+      setText(subtitle, [keyOf(next), kindName(next.kind), next.role && wordFor("role", next.role)].filter(Boolean).join(" · "));
+      setText(sentence, stateSentence(next, history));
+      error.hidden = next.error === null;
+      setText(error, next.error === null ? "" : t("device.error", { error: next.error }));
+      charts.update(next);
+      controls.update(next);
+      manage.update(next);
+      if (knownState !== next.state + next.state_since_ms) {
+        knownState = next.state + next.state_since_ms;
+        loadStates();
+      }
+      const described = settingsKey(next);
+      if (described === description) return;
+      description = described;
+      settings.replaceChildren(descriptionTable(next), willTable(next), countsTable(next), channelTable(next));
+    },
+  };
+}
+
+/** The settings tables are only drawn again when one of their cells changed. @param {any} device */
+const settingsKey = (device) => JSON.stringify({
+  ...device, last_seen_ms: 0, state_since_ms: 0,
+  channels: device.channels.map((/** @type {any} */ channel) => ({ ...channel, value: 0, time_ms: 0 })), root: state.lab?.root,
+});

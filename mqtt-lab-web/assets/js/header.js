@@ -1,0 +1,112 @@
+// The header: which lab, is it alive, what was counted, language and theme.
+
+import { arrange, el, icon, setBadge, setData, setText } from "./dom.js";
+import { count, time } from "./format.js";
+import { LANGUAGES, language, t } from "./i18n.js";
+import { wordFor } from "./names.js";
+import { on, state } from "./store.js";
+import { setTheme, theme, THEMES } from "./theme.js";
+
+const STATES = ["ready", "init", "sleeping", "disconnected", "lost", "unknown"];
+const COUNTERS = ["received", "stored", "duplicate", "lost", "refused"];
+const ALARMING = ["lost", "refused"];
+
+/** Builds the header; `onLanguage` is called with the language a person chose.
+ * @param {HTMLElement} header @param {(language: string) => void} onLanguage @param {AbortSignal} signal */
+export function mountHeader(header, onLanguage, signal) {
+  const name = el("h1", {});
+  const connection = el("p", { class: "connection", id: "connection" });
+  const address = el("p", { class: "broker", id: "broker" });
+  const states = el("ul", { class: "states", "aria-label": t("header.devices") });
+  const counters = el("dl", { class: "counters" });
+  const figures = COUNTERS.map((key) => {
+    const figure = el("dd", { data: { counter: key } });
+    counters.append(el("div", { title: t(`counter.${key}.explain`) }, el("dt", {}, t(`counter.${key}`)), figure));
+    return figure;
+  });
+  header.replaceChildren(
+    el("a", { class: "brand", href: "#/" }, el("img", { src: "/icon.svg", alt: "", width: 24, height: 24 }), name),
+    el("div", { class: "link" }, connection, address), states, counters,
+    el("div", { class: "switches" }, languageSwitch(onLanguage), themeSwitch()));
+
+  function showLab() {
+    const { lab } = state;
+    setText(name, lab?.name ?? "mqtt-lab");
+    document.title = lab?.name ?? "mqtt-lab";
+    COUNTERS.forEach((key, index) => {
+      setText(figures[index], lab ? count(lab.counts[key]) : "–");
+      setData(figures[index], "alarm", String(ALARMING.includes(key) && (lab?.counts[key] ?? 0) > 0));
+    });
+    const problem = lab && !lab.broker.connected;
+    setText(address, lab ? (problem ? t("header.broker.away", { address: lab.broker.address }) : t("header.broker", { address: lab.broker.address })) : "");
+    setData(address, "problem", String(Boolean(problem)));
+    address.title = lab?.broker.error ?? "";
+  }
+
+  function showStates() {
+    const counts = new Map(STATES.map((word) => [word, 0]));
+    for (const device of state.devices.values()) if (!device.hidden) counts.set(device.state, (counts.get(device.state) ?? 0) + 1);
+    const chips = [...counts].filter(([, number]) => number > 0).map(([word, number]) => {
+      const chip = states.querySelector(`[data-state="${CSS.escape(word)}"]`) ?? el("li", { class: "state" });
+      setBadge(chip, word, `${number} ${wordFor("state", word)}`);
+      return chip;
+    });
+    arrange(states, chips);
+  }
+
+  function showConnection() {
+    setBadge(connection, state.connection === "live" ? "live" : "pending", t(`connection.${state.connection}`));
+  }
+
+  on("lab", showLab, signal);
+  on("connection", showConnection, signal);
+  on("list", showStates, signal);
+  on("device", showStates, signal);
+  showLab();
+  showStates();
+  showConnection();
+}
+
+/** @param {(language: string) => void} onLanguage */
+function languageSwitch(onLanguage) {
+  return el("div", { class: "segmented", role: "group", "aria-label": t("header.language") }, ...LANGUAGES.map((tag) =>
+    el("button", {
+      type: "button", lang: tag, title: t(`language.${tag}`), data: { language: tag },
+      "aria-pressed": String(tag === language()), onclick: () => onLanguage(tag),
+    }, tag.toUpperCase())));
+}
+
+function themeSwitch() {
+  const select = el("select", { id: "theme", "aria-label": t("header.theme"), title: t("header.theme") },
+    ...THEMES.map((name) => el("option", { value: name }, t(`theme.${name}`))));
+  select.value = theme();
+  select.addEventListener("change", () => setTheme(select.value));
+  return select;
+}
+
+/** Fills the notice at the lower edge: why what is shown may not be true now.
+ * @param {HTMLElement} notice @param {AbortSignal} signal */
+export function mountNotice(notice, signal) {
+  let shown = "";
+  function show() {
+    const words = problem();
+    document.body.dataset.connection = state.connection;
+    if (words === shown) return;
+    shown = words;
+    notice.hidden = words === "";
+    notice.replaceChildren(icon("lost"), el("span", {}, words));
+  }
+  on("lab", show, signal);
+  on("connection", show, signal);
+  show();
+}
+
+function problem() {
+  const { connection, lab, lastLiveMs, loaded } = state;
+  if (connection === "reconnecting") return loaded ? t("notice.stale", { time: time(lastLiveMs) }) : t("notice.unreachable");
+  if (lab && !lab.broker.connected) {
+    return t("notice.broker", { address: lab.broker.address, error: lab.broker.error ?? t("notice.no-reason") });
+  }
+  if (lab?.store.error) return t("notice.store", { error: lab.store.error });
+  return "";
+}

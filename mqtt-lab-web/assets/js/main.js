@@ -1,0 +1,95 @@
+// Starts the page: words, live messages and first points in parallel, then the view the address names.
+
+import * as api from "./api.js";
+import { mountDashboard } from "./dashboard.js";
+import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
+import { mountHeader, mountNotice } from "./header.js";
+import * as i18n from "./i18n.js";
+import { watch } from "./live.js";
+import { route } from "./router.js";
+import * as store from "./store.js";
+import { apply as applyTheme } from "./theme.js";
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @type {AbortController | null} */
+let page = null;
+/** @type {Map<string, number>} where each view was scrolled to */
+const scrolled = new Map();
+let shownHash = location.hash;
+
+function show() {
+  page?.abort();
+  page = new AbortController();
+  const { signal } = page;
+  const skip = byId("skip");
+  skip.textContent = i18n.t("header.skip");
+  skip.onclick = () => byId("main").focus();
+  mountHeader(byId("header"), changeLanguage, signal);
+  mountNotice(byId("notice"), signal);
+  const main = byId("main");
+  main.replaceChildren();
+  const where = route();
+  if (where.view === "dashboard") mountDashboard(main, signal);
+  else openDevice(main, where, signal);
+}
+
+/** The device page and all it needs is fetched when it is first opened: the dashboard is there sooner.
+ * @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
+async function openDevice(main, where, signal) {
+  try {
+    const { mountDevice } = await import("./device.js");
+    if (!signal.aborted) mountDevice(main, where, signal);
+  } catch (error) {
+    main.textContent = i18n.t("error.unreachable");
+    throw error;
+  }
+}
+
+/** @param {string} language */
+async function changeLanguage(language) {
+  i18n.remember(language);
+  await i18n.use(language);
+  show();
+  /** @type {HTMLElement | null} */ (document.querySelector(`[data-language="${language}"]`))?.focus();
+}
+
+function loadRecent() {
+  return api.recent(RECENT_MS, RECENT_POINTS).then(({ points }) => store.addRecent(points), () => {});
+}
+
+/** Without a WebSocket (a proxy in between, say) the page still shows what is there. */
+function fallback() {
+  if (!store.state.loaded) api.devices().then((list) => { if (!store.state.loaded) store.setDevices(list); }, () => {});
+}
+
+/** What happens to the connection, once the words are there.
+ * @param {"live" | "reconnecting"} connection */
+function connected(connection) {
+  // The answer to this call also tells a closed door (401) from a dead server.
+  if (connection === "reconnecting") api.lab().then(fallback, () => {});
+  else if (store.state.connection === "reconnecting") loadRecent();
+  store.setConnection(connection);
+}
+
+function navigate() {
+  scrolled.set(shownHash, scrollY);
+  shownHash = location.hash;
+  show();
+  scrollTo(0, scrolled.get(shownHash) ?? 0);
+  byId("main").focus({ preventScroll: true });
+}
+
+async function start() {
+  applyTheme();
+  api.onUnauthorized(() => Promise.all([import("./login.js"), words]).then(([login]) => login.showLogin()));
+  // Promises keep their order: nothing is shown before the words are there.
+  watch((message) => words.then(() => store.apply(message)), (connection) => words.then(() => connected(connection)));
+  lab.then((answer) => words.then(() => store.setLab(answer)), () => {});
+  recent.then(({ points }) => words.then(() => store.addRecent(points)), () => {});
+  await words;
+  show();
+  store.on("gap", loadRecent);
+  addEventListener("hashchange", navigate);
+}
+
+start();

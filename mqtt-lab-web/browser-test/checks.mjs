@@ -1,0 +1,183 @@
+// What a visitor of the default lab must be able to see and do, in order. Nothing here sleeps: every step
+// waits for a condition.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+
+const DEVICES = ["temperature", "humidity", "motion", "host", "led", "dimmer"];
+const LARGEST_LOAD_BYTES = 60_000;
+const HTML_ID = "<img src=x onerror=window.pwned=1>";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** @param {Page} page @param {string} id */
+const card = (page, id) => page.locator(`[data-device=${JSON.stringify(`demo/${id}`)}]`);
+
+/** Waits until `read` in the page gives something true. @param {Page} page @param {any} read @param {any} [argument] */
+const until = (page, read, argument) => page.waitForFunction(read, argument);
+
+/** The value a card shows, as JSON. @param {Page} page @param {string} id */
+const raw = (page, id) => card(page, id).locator("[data-value]").first().getAttribute("data-raw");
+
+/** @param {Page} page @param {string} id @param {string | null} value JSON */
+const shows = (page, id, value) =>
+  card(page, id).locator(`[data-value][data-raw=${JSON.stringify(value)}]`).first().waitFor();
+
+/** @param {Page} page @param {string} id */
+const confirmed = (page, id) => card(page, id).locator('[data-command-state="confirmed"]').first().waitFor();
+
+/** @param {string | undefined} broker @param {string} topic @param {string} payload */
+function publish(broker, topic, payload) {
+  if (!broker) return "LAB_BROKER is not set";
+  const [host, port] = broker.split(/:(?=\d+$)/);
+  const { error, status, stderr } = spawnSync("mosquitto_pub", ["-h", host, "-p", port, "-t", topic, "-m", payload, "-q", "1"]);
+  if (error) return "mosquitto_pub is not installed";
+  assert.equal(status, 0, `mosquitto_pub: ${stderr}`);
+  return null;
+}
+
+/** @param {Page} page */
+const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+
+/** @type {[string, (tools: any) => Promise<any>][]} */
+export const checks = [
+  ["the page loads and six devices appear", async ({ visit, shoot }) => {
+    const page = await visit();
+    for (const id of DEVICES) await card(page, id).waitFor();
+    await page.locator("#connection[data-state=live]").waitFor();
+    await shoot(page, "dashboard-en-light");
+    await page.context().close();
+  }],
+
+  ["the first chart is drawn", async ({ visit }) => {
+    const page = await visit();
+    await until(page, () => performance.getEntriesByName("first-chart").length);
+    const ms = await page.evaluate(() => performance.getEntriesByName("first-chart")[0].startTime);
+    await page.context().close();
+    return `after ${Math.round(ms)} ms`;
+  }],
+
+  ["the first load is small", async ({ visit }) => {
+    const page = await visit();
+    await until(page, () => performance.getEntriesByName("first-chart").length);
+    const bytes = await page.evaluate(() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+      .reduce((sum, entry) => sum + entry.encodedBodySize, 0));
+    await page.context().close();
+    assert.ok(bytes <= LARGEST_LOAD_BYTES, `${bytes} bytes`);
+    return `${(bytes / 1000).toFixed(1)} kB gzipped`;
+  }],
+
+  ["values update live", async ({ visit }) => {
+    const page = await visit();
+    const before = await raw(page, "temperature");
+    await until(page, (/** @type {any} */ [key, old]) =>
+      document.querySelector(`[data-device="${key}"] [data-value]`)?.getAttribute("data-raw") !== old, ["demo/temperature", before]);
+    await page.context().close();
+  }],
+
+  ["the led's switch is confirmed and its value shown", async ({ visit, shoot }) => {
+    const page = await visit();
+    const before = await raw(page, "led");
+    await card(page, "led").getByRole("switch").click();
+    await confirmed(page, "led");
+    await shows(page, "led", before === "true" ? "false" : "true");
+    await shoot(page, "led-confirmed");
+    await page.context().close();
+  }],
+
+  ["the dimmer can be set to 40, by keyboard", async ({ visit }) => {
+    const page = await visit();
+    const number = card(page, "dimmer").locator("input[type=number]").first();
+    await number.fill("40");
+    await number.press("Enter");
+    await confirmed(page, "dimmer");
+    await shows(page, "dimmer", "40");
+    await page.context().close();
+  }],
+
+  ["German and English", async ({ visit, shoot }) => {
+    const page = await visit({ locale: "de-DE" });
+    await page.locator("html[lang=de]").waitFor({ state: "attached" });
+    await card(page, "temperature").getByRole("link", { name: "Temperatur", exact: true }).waitFor();
+    await shoot(page, "dashboard-de");
+    await page.locator("[data-language=en]").click();
+    await card(page, "temperature").getByRole("link", { name: "Temperature", exact: true }).waitFor();
+    await page.reload();
+    await page.locator("html[lang=en]").waitFor({ state: "attached" });
+    await page.context().close();
+  }],
+
+  ["dark and light", async ({ visit, shoot }) => {
+    const ground = (/** @type {Page} */ page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const page = await visit({ colorScheme: "dark" });
+    const dark = await ground(page);
+    await shoot(page, "dashboard-dark");
+    await page.locator("#theme").selectOption("light");
+    await until(page, (/** @type {string} */ old) => getComputedStyle(document.body).backgroundColor !== old, dark);
+    await page.locator("#theme").selectOption("dark");
+    await until(page, (/** @type {string} */ old) => getComputedStyle(document.body).backgroundColor === old, dark);
+    await page.context().close();
+  }],
+
+  ["a phone needs no sideways scrolling", async ({ visit, shoot }) => {
+    for (const path of ["", "#/device/demo/host"]) {
+      const page = await visit({ viewport: { width: 360, height: 740 } }, path);
+      await page.locator("[data-device]").first().waitFor();
+      assert.ok(await overflow(page) <= 0, `too wide by ${await overflow(page)} px at ${path || "the dashboard"}`);
+      await shoot(page, path ? "phone-device" : "phone-dashboard");
+      await page.context().close();
+    }
+  }],
+
+  ["a device page shows its chart and its states", async ({ visit, shoot }) => {
+    const page = await visit();
+    await card(page, "temperature").getByRole("link").first().click();
+    await page.locator('[data-part="history"] canvas').first().waitFor();
+    await page.locator('[data-part="states"] tbody tr [data-state="ready"]').first().waitFor();
+    await until(page, () => {
+      const canvas = document.querySelector('[data-part="history"] canvas');
+      if (!(canvas instanceof HTMLCanvasElement) || !canvas.width) return false;
+      const { data } = /** @type {any} */ (canvas.getContext("2d")).getImageData(0, 0, canvas.width, canvas.height);
+      const colors = new Set();
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 250) colors.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+      return colors.size > 2;
+    });
+    const plot = /** @type {any} */ (await page.locator('[data-part="history"] canvas').first().boundingBox());
+    await page.mouse.move(plot.x + plot.width / 2, plot.y + plot.height / 2);
+    await page.locator('[data-span="60000"]').click();
+    await page.locator('[data-span="60000"][aria-pressed=true]').waitFor();
+    await shoot(page, "device");
+    await page.context().close();
+  }],
+
+  ["a foreign device appears by itself", async ({ visit, shoot, broker }) => {
+    const page = await visit();
+    const skipped = publish(broker, "lab/demo/mine/temperature", "21.5");
+    if (!skipped) {
+      await shows(page, "mine", "21.5");
+      await shoot(page, "foreign");
+    }
+    await page.context().close();
+    return skipped && { skipped };
+  }],
+
+  ["an id with HTML is shown as text", async ({ visit, shoot, broker }) => {
+    const page = await visit();
+    const skipped = publish(broker, `lab/demo/${HTML_ID}/temperature`, "1");
+    if (!skipped) {
+      const link = card(page, HTML_ID).getByRole("link", { name: HTML_ID });
+      await link.waitFor();
+      await shoot(page, "html-id");
+      await link.click();
+      await page.getByRole("heading", { level: 2, name: HTML_ID }).waitFor();
+      assert.equal(await page.locator("main img").count(), 0);
+      assert.equal(await page.evaluate(() => /** @type {any} */ (window).pwned), undefined);
+    }
+    await page.context().close();
+    return skipped && { skipped };
+  }],
+
+  ["the browser had nothing to complain about", async ({ complaints }) => {
+    assert.deepEqual(complaints, []);
+  }],
+];

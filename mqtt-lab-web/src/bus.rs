@@ -1,0 +1,91 @@
+//! The two halves of the connection to the broker, as the web needs them.
+//!
+//! [`Link`] and [`Events`] of `mqtt-lab-core` are the ones in use; a test brings its own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mqtt_lab_core::link::{Event, Events, Link, Publish, Qos, Subscription};
+
+/// Sends messages.
+#[async_trait]
+pub trait Outlet: Send + Sync + 'static {
+    /// Publishes a message and waits until the broker has it.
+    ///
+    /// # Errors
+    ///
+    /// Why the broker did not get it, in words.
+    async fn deliver(&self, message: Publish) -> Result<(), String>;
+
+    /// Listens to one more topic, of a last will that lies outside of the lab's root. What the broker
+    /// says against it is logged.
+    fn listen(&self, topic: &str);
+
+    /// Waits until the broker has accepted connection and subscription.
+    async fn listening(&self);
+
+    /// How the connection is.
+    fn status(&self) -> OutletStatus;
+
+    /// Closes the connection, and waits for what is under way, at most `limit`.
+    async fn close(&self, limit: Duration);
+}
+
+/// Receives events, in order.
+#[async_trait]
+pub trait Source: Send + 'static {
+    /// The next event; `None` once the connection has ended. Safe to drop at any await.
+    async fn next(&mut self) -> Option<Event>;
+}
+
+/// How the connection to the broker is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutletStatus {
+    /// The broker has accepted it, and it has not been lost since.
+    pub connected: bool,
+    /// Address of the broker.
+    pub broker: String,
+    /// Why there is no connection.
+    pub error: Option<String>,
+}
+
+#[async_trait]
+impl Outlet for Link {
+    async fn deliver(&self, message: Publish) -> Result<(), String> {
+        let delivery = self.publish(message).await.map_err(|error| error.to_string())?;
+        delivery.await.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn listen(&self, topic: &str) {
+        let (link, topic) = (self.clone(), topic.to_owned());
+        // Apart, because the answer comes on the way that the caller has to keep free.
+        tokio::spawn(async move {
+            if let Err(error) = link.subscribe(vec![Subscription::new(&topic, Qos::AtLeastOnce)]).await {
+                tracing::warn!(topic, %error, "a last will there will not be seen");
+            }
+        });
+    }
+
+    async fn listening(&self) {
+        // An error means that the link has ended; nothing will ever be heard on it.
+        let _ = self.watch().wait_for(|status| status.connected && status.subscribed).await;
+    }
+
+    fn status(&self) -> OutletStatus {
+        let status = Link::status(self);
+        OutletStatus { connected: status.connected, broker: status.broker, error: status.error }
+    }
+
+    async fn close(&self, limit: Duration) {
+        if let Err(error) = Link::close(self, limit).await {
+            tracing::warn!(%error, "the link of the web could not be closed in good order");
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Events {
+    async fn next(&mut self) -> Option<Event> {
+        Events::next(self).await
+    }
+}

@@ -1,0 +1,96 @@
+//! What a web needs to know before it is started.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mqtt_lab_core::link::{LinkConfig, Qos};
+use serde::{Deserialize, Serialize};
+
+/// The `[web]` table: where the dashboard is served, and to whom.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebConfig {
+    /// Whether to serve the dashboard and to store samples.
+    pub enabled: bool,
+    /// Address and port of the dashboard. Port 0: the system chooses.
+    pub bind: String,
+    /// Whether other computers may open the dashboard; needs a `token`.
+    pub allow_remote: bool,
+    /// What a visitor must know; 1 to 256 visible ASCII characters without `"`, `,`, `;` and `\`.
+    /// Not set: everyone who reaches the address.
+    pub token: Option<String>,
+    /// Further names under which the dashboard is reached, such as `lab.example.org` or
+    /// `localhost:9000`. Against DNS rebinding, other names in the header `Host` are refused.
+    pub allowed_hosts: Vec<String>,
+    /// What the page calls the lab.
+    pub name: String,
+    /// The broker's address as the page shows it; not set: the one the link uses.
+    #[serde(skip)]
+    pub public_broker_address: Option<String>,
+    /// Whether the broker runs in this program.
+    #[serde(skip)]
+    pub embedded_broker: bool,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bind: "127.0.0.1:8080".to_owned(),
+            allow_remote: false,
+            token: None,
+            allowed_hosts: Vec::new(),
+            name: "mqtt-lab".to_owned(),
+            public_broker_address: None,
+            embedded_broker: false,
+        }
+    }
+}
+
+impl fmt::Debug for WebConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebConfig")
+            .field("bind", &self.bind)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The `[store]` table: where samples are kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The database: `sqlite:` and the path of a file. Folder and file are made if need be.
+    pub url: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "sqlite:mqtt-lab-data/lab.sqlite".to_owned() }
+    }
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug)]
+pub struct IngestConfig {
+    /// The link to the broker: addresses, credentials, limits. Client id, session and subscription
+    /// are set by [`Web::start`](crate::Web::start).
+    pub link: LinkConfig,
+    /// First level of the lab's topics.
+    pub root: String,
+}
+
+/// How a message entered the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The publisher's QoS, which a subscriber cannot know.
+    pub qos: Qos,
+    /// Whether it was published retained.
+    pub retain: bool,
+}
+
+/// Asks an embedded broker how the last message on a topic entered it. It must answer at once and
+/// not call the web back.
+pub type PublishLog = Arc<dyn Fn(&str) -> Option<Seen> + Send + Sync>;

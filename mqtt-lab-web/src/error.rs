@@ -1,0 +1,71 @@
+//! Why a web could not be started.
+
+use mqtt_lab_core::link::LinkError;
+
+use crate::store::StoreError;
+
+/// Why a web could not be started. [`StartError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another program listens there.
+    #[error("cannot serve the dashboard at `{address}`: another program listens there")]
+    AddressTaken {
+        /// The address as configured.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The address is none, or not one of this machine's.
+    #[error("cannot serve the dashboard at `{address}`")]
+    Listen {
+        /// The address as configured.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Others could reach the dashboard, and nothing protects it.
+    #[error(
+        "the dashboard at `{address}` can be reached from other computers, which needs `allow_remote = true` and a `token`"
+    )]
+    Unprotected {
+        /// The address as configured.
+        address: String,
+    },
+    /// The token cannot travel in a header.
+    #[error("the web token is not 1 to 256 visible ASCII characters without `\"`, `,`, `;` and `\\`")]
+    BadToken,
+    /// The root is no topic level.
+    #[error("`{root}` cannot be the first level of topics")]
+    BadRoot {
+        /// The root as configured.
+        root: String,
+    },
+    /// The database could not be opened.
+    #[error("cannot keep samples")]
+    Store(#[from] StoreError),
+    /// The link to the broker could not be started.
+    #[error("cannot connect the dashboard to the broker")]
+    Link(#[from] LinkError),
+}
+
+impl StartError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::AddressTaken { .. } => {
+                "stop the other program (perhaps another lab), or set another port in `web.bind`; \
+                 with port 0 the system chooses a free one"
+            }
+            Self::Listen { .. } => "set `web.bind` to an address of this machine, such as `127.0.0.1:8080`",
+            Self::Unprotected { .. } => {
+                "set `web.allow_remote = true` and `web.token`, or bind to `127.0.0.1`"
+            }
+            Self::BadToken => "choose another `web.token`; letters and digits always do",
+            Self::BadRoot { .. } => "use words of `a-z`, `0-9` and `-`, with `/` between them",
+            Self::Store(error) => error.hint(),
+            Self::Link(_) => "check the broker's address and credentials",
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What a message means: one message in, things to write out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use mqtt_lab_core::link::Incoming;
+use mqtt_lab_wire::{CommandResult, Info, Part, Sample, State, Stats, Topic, TopicError};
+use tokio::sync::watch;
+
+use super::marker::Marker;
+use super::refusals::Refusals;
+use super::retry::{Retry, Stopped};
+use crate::bus::Outlet;
+use crate::commands::Commands;
+use crate::health::Health;
+use crate::registry::{Arrival, Registry, Step};
+use crate::store::{DeviceId, Store, Write};
+
+/// `$state` topics remembered per connection.
+const MAX_TOPICS: usize = 100_000;
+
+/// Topics of last wills outside of the lab's root that are listened to.
+const MAX_WILLS: usize = 1_000;
+
+/// Reads messages. Whatever arrives, it never panics and never fails but for the stop.
+pub(crate) struct Intake {
+    registry: Arc<Registry>,
+    commands: Arc<Commands>,
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    retry: Retry,
+    refusals: Refusals,
+    connection: u64,
+    /// Devices whose `$state` came on this connection: the first retained one may be an old one.
+    spoken: HashSet<DeviceId>,
+    outlet: Arc<dyn Outlet>,
+    marker: Arc<Marker>,
+    /// Topics of last wills outside of the root, listened to.
+    wills: HashSet<String>,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        commands: Arc<Commands>,
+        store: Arc<dyn Store>,
+        health: Arc<Health>,
+        outlet: Arc<dyn Outlet>,
+        marker: Arc<Marker>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            registry,
+            commands,
+            store,
+            retry: Retry { health: Arc::clone(&health), stop },
+            refusals: Refusals::new(Arc::clone(&health)),
+            health,
+            connection: 1,
+            spoken: HashSet::new(),
+            outlet,
+            marker,
+            wills: HashSet::new(),
+        }
+    }
+
+    /// A connection was made: retained messages come again.
+    pub(crate) fn connected(&mut self) {
+        self.connection += 1;
+        self.spoken.clear();
+    }
+
+    /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
+    pub(crate) async fn take(&mut self, message: &Incoming, now_us: i64) -> Result<Vec<Write>, Stopped> {
+        let root = self.registry.root().to_owned();
+        let topic = Topic::parse(&root, &message.topic);
+        // Outside of the root, `retain` marks an old will that the broker repeats on subscribing.
+        let old_will = message.retain && topic.is_err();
+        let mut writes = match old_will {
+            true => Vec::new(),
+            false => self.registry.take_wills(&message.topic, &message.payload, now_us),
+        };
+        let topic = match topic {
+            Ok(topic) => topic,
+            Err(_) if self.registry.is_will_topic(&message.topic) => return Ok(writes),
+            Err(error) => {
+                self.refusals.add(&message.topic, &error.to_string());
+                return Ok(writes);
+            }
+        };
+        let more = match topic.part {
+            Part::Sample(channel) => self.sample(&topic, channel, message, now_us).await?,
+            // The command of another client, or our own.
+            Part::Set(_) => Vec::new(),
+            Part::Result(_) => match CommandResult::decode(&message.payload) {
+                Ok(result) if self.marker.is(result.id) => {
+                    self.marker.arrived();
+                    Vec::new()
+                }
+                Ok(result) => self.commands.answered(&result, now_us),
+                Err(error) => self.refuse(&topic, message, &error.to_string(), now_us).await?,
+            },
+            Part::State => self.state(&topic, message, now_us, !writes.is_empty()).await?,
+            Part::Info => self.info(&topic, message, now_us).await?,
+            Part::Stats => match Stats::decode(&message.payload) {
+                Ok(Stats { boot, sent }) => {
+                    let known = self.registry.listed_id(topic.group, topic.device);
+                    known.map(|device| Write::Sent { device, boot, sent }).into_iter().collect()
+                }
+                Err(error) => self.refuse(&topic, message, &error.to_string(), now_us).await?,
+            },
+            Part::Error => self.error(&topic, message, now_us).await?,
+        };
+        writes.extend(more);
+        Ok(writes)
+    }
+
+    async fn sample(
+        &mut self,
+        topic: &Topic<'_>,
+        channel: &str,
+        message: &Incoming,
+        now_us: i64,
+    ) -> Result<Vec<Write>, Stopped> {
+        if is_clearing(message) {
+            return Ok(Vec::new());
+        }
+        self.health.received.add(1);
+        let key = (topic.group, topic.device, channel);
+        let decoded = Sample::decode(&message.payload);
+        let problem = decoded.as_ref().map_err(ToString::to_string);
+        let sample = problem.as_ref().map(|sample| *sample).map_err(String::as_str);
+        let arrival = Arrival::of(message, now_us, self.connection);
+        let mut writes = Vec::new();
+        loop {
+            match self.registry.take_sample(key, sample, &arrival) {
+                Step::Write(new) => {
+                    let (group, device, channel) = key;
+                    writes.extend(self.commands.showed(group, device, channel, &new.value, now_us));
+                    writes.push(Write::Sample(new));
+                    return Ok(writes);
+                }
+                Step::Old => return Ok(writes),
+                Step::Revive(id) => writes.extend(self.registry.revive(id)),
+                Step::OpenDevice => {
+                    if self.open(topic, message, now_us).await?.is_none() {
+                        return Ok(writes);
+                    }
+                }
+                Step::OpenSeries(new) => {
+                    let opened = self.retry.run(|| self.store.open_series(&new)).await?;
+                    match opened {
+                        Ok(series) => self.registry.add_series(series),
+                        Err(error) => {
+                            self.refusals.add(&message.topic, &error.to_string());
+                            return Ok(writes);
+                        }
+                    }
+                }
+                Step::Refuse(id, reason) => {
+                    writes.push(self.refuse_from(id, message, reason, now_us));
+                    return Ok(writes);
+                }
+            }
+        }
+    }
+
+    async fn state(
+        &mut self,
+        topic: &Topic<'_>,
+        message: &Incoming,
+        now_us: i64,
+        is_will: bool,
+    ) -> Result<Vec<Write>, Stopped> {
+        if is_clearing(message) {
+            return Ok(Vec::new());
+        }
+        match State::decode(&message.payload) {
+            Ok(state) => {
+                let Some(id) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
+                if self.spoken.len() >= MAX_TOPICS {
+                    self.spoken.clear();
+                }
+                let replayed = message.retain && self.spoken.insert(id);
+                Ok(self.registry.take_state(id, state, now_us, replayed))
+            }
+            // A will of the device's own words.
+            Err(_) if is_will => Ok(Vec::new()),
+            Err(error) => self.refuse(topic, message, &error.to_string(), now_us).await,
+        }
+    }
+
+    async fn info(
+        &mut self,
+        topic: &Topic<'_>,
+        message: &Incoming,
+        now_us: i64,
+    ) -> Result<Vec<Write>, Stopped> {
+        if message.payload.is_empty() {
+            let known = self.registry.listed_id(topic.group, topic.device);
+            return Ok(known.map_or_else(Vec::new, |id| self.registry.take_info(id, None, None)));
+        }
+        match Info::decode(&message.payload) {
+            Ok(info) => {
+                let Some(id) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
+                self.listen_for_will(&info);
+                let seen = (!message.retain).then_some(now_us);
+                Ok(self.registry.take_info(id, Some(info), seen))
+            }
+            Err(error) => self.refuse(topic, message, &error.to_string(), now_us).await,
+        }
+    }
+
+    /// A last will on a topic outside of the root needs a subscription of its own.
+    fn listen_for_will(&mut self, info: &Info) {
+        let Some(will) = &info.will else { return };
+        let inside =
+            matches!(Topic::parse(self.registry.root(), &will.topic), Ok(_) | Err(TopicError::Levels));
+        if inside || self.wills.contains(will.topic.as_ref() as &str) {
+            return;
+        }
+        if self.wills.len() < MAX_WILLS {
+            self.wills.insert(will.topic.to_string());
+            self.outlet.listen(&will.topic);
+        } else {
+            self.refusals.add(&will.topic, "there are too many last wills outside of the lab's root");
+        }
+    }
+
+    async fn error(
+        &mut self,
+        topic: &Topic<'_>,
+        message: &Incoming,
+        now_us: i64,
+    ) -> Result<Vec<Write>, Stopped> {
+        let Ok(text) = std::str::from_utf8(&message.payload) else {
+            return self.refuse(topic, message, "the payload is not UTF-8 text", now_us).await;
+        };
+        let id = if text.trim().is_empty() {
+            self.registry.listed_id(topic.group, topic.device)
+        } else {
+            self.open(topic, message, now_us).await?
+        };
+        Ok(id.map_or_else(Vec::new, |id| self.registry.take_error(id, text.trim())))
+    }
+
+    /// The device's id; it is made if need be. `None`: there are too many devices.
+    async fn open(
+        &mut self,
+        topic: &Topic<'_>,
+        message: &Incoming,
+        now_us: i64,
+    ) -> Result<Option<DeviceId>, Stopped> {
+        let Topic { group, device, .. } = *topic;
+        if let Some(id) = self.registry.device_id(group, device) {
+            return Ok(Some(id));
+        }
+        if !self.registry.has_room() {
+            self.refusals.add(&message.topic, "there are too many devices");
+            return Ok(None);
+        }
+        match self.retry.run(|| self.store.open_device(group, device, now_us)).await? {
+            Ok(id) => {
+                self.registry.add_device(group, device, id);
+                Ok(Some(id))
+            }
+            Err(error) => {
+                self.refusals.add(&message.topic, &error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Refuses a message; the device is shown with the reason, for whoever wonders why nothing comes.
+    async fn refuse(
+        &mut self,
+        topic: &Topic<'_>,
+        message: &Incoming,
+        reason: &str,
+        now_us: i64,
+    ) -> Result<Vec<Write>, Stopped> {
+        let id = self.open(topic, message, now_us).await?;
+        Ok(id.map(|id| self.refuse_from(id, message, reason.to_owned(), now_us)).into_iter().collect())
+    }
+
+    fn refuse_from(&mut self, device: DeviceId, message: &Incoming, reason: String, now_us: i64) -> Write {
+        self.refusals.add(&message.topic, &reason);
+        self.registry.take_refusal(device, &reason, now_us);
+        Write::Refused { device, reason, arrived_us: now_us }
+    }
+}
+
+/// An empty retained message takes the topic's retained one back; it says nothing.
+fn is_clearing(message: &Incoming) -> bool {
+    message.payload.is_empty() && message.retain
+}

@@ -1,0 +1,70 @@
+//! From the broker into the store: one task reads messages, one writes them.
+//!
+//! Between the two is a bounded queue. When the store fails, the writer keeps its batch and tries
+//! again, the queue fills, the reader waits, the link stops reading: the broker keeps the messages.
+//! A message is acknowledged only when the store has committed it.
+
+mod intake;
+mod marker;
+mod refusals;
+mod retry;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use mqtt_lab_core::link::{Event, Incoming};
+use tokio::sync::{mpsc, watch};
+
+use crate::bus::Source;
+use crate::clock::now_us;
+use crate::stop::stopped;
+use crate::store::Write;
+pub(crate) use intake::Intake;
+pub(crate) use marker::Marker;
+pub(crate) use writer::Writer;
+
+/// Messages between reader and writer.
+const QUEUE: usize = 2_048;
+
+/// A message on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// What it makes the store write: mostly one thing, sometimes nothing.
+    pub(crate) writes: Vec<Write>,
+    /// The message, to be acknowledged once that is committed.
+    pub(crate) message: Incoming,
+}
+
+/// The queue between reader and writer.
+pub(crate) fn queue() -> (mpsc::Sender<Entry>, mpsc::Receiver<Entry>) {
+    mpsc::channel(QUEUE)
+}
+
+/// Reads messages until the link ends or `stop` says so.
+pub(crate) async fn read(
+    mut source: Box<dyn Source>,
+    mut intake: Intake,
+    queue: mpsc::Sender<Entry>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            event = source.next() => event,
+        };
+        match event {
+            Some(Event::Message(message)) => {
+                let Ok(writes) = intake.take(&message, now_us()).await else { return };
+                // Without a writer there is nobody to acknowledge.
+                if queue.send(Entry { writes, message }).await.is_err() {
+                    return;
+                }
+            }
+            Some(Event::Connected { .. }) => intake.connected(),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! Messages in, what is known and stored out.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mqtt_lab_core::link::Publish;
+use mqtt_lab_wire::Value;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::bus::{Outlet, OutletStatus};
+use crate::commands::{Commands, Wish};
+use crate::health::Health;
+use crate::live::Hub;
+use crate::registry::{Limits, Registry};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{CommandState, Outcome, Store, WriteReport};
+
+const NOON: i64 = 1_795_435_200_000_000;
+const SECOND: i64 = 1_000_000;
+
+/// Takes every message for delivered.
+#[derive(Default)]
+struct Sent(Mutex<Vec<Publish>>);
+
+#[async_trait]
+impl Outlet for Sent {
+    async fn deliver(&self, message: Publish) -> Result<(), String> {
+        self.0.lock().unwrap().push(message);
+        Ok(())
+    }
+    fn listen(&self, _: &str) {}
+    async fn listening(&self) {}
+    fn status(&self) -> OutletStatus {
+        OutletStatus { connected: true, ..OutletStatus::default() }
+    }
+    async fn close(&self, _: Duration) {}
+}
+
+struct Bench {
+    intake: Intake,
+    registry: Arc<Registry>,
+    commands: Arc<Commands>,
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    now_us: i64,
+    _stop: watch::Sender<bool>,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::at(tempfile::tempdir().unwrap(), Limits::default()).await
+    }
+
+    async fn at(folder: tempfile::TempDir, limits: Limits) -> Self {
+        let path = folder.path().join("lab.sqlite");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
+        let snapshot = store.load(NOON).await.unwrap();
+        let registry = Registry::new("lab".to_owned(), None, Hub::new(), snapshot).with_limits(limits);
+        let registry = Arc::new(registry);
+        let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::new(Sent::default()));
+        let (health, (stop, stopped)) = (Arc::new(Health::default()), watch::channel(false));
+        let intake = Intake::new(
+            Arc::clone(&registry),
+            Arc::clone(&commands),
+            Arc::clone(&store),
+            Arc::clone(&health),
+            Arc::new(Sent::default()),
+            Arc::default(),
+            stopped,
+        );
+        Self { intake, registry, commands, store, health, now_us: NOON, _stop: stop, folder }
+    }
+
+    async fn restart(self) -> Self {
+        let Self { store, folder, intake, registry, commands, .. } = self;
+        store.close().await;
+        drop((store, intake, registry, commands));
+        Self::at(folder, Limits::default()).await
+    }
+
+    /// Takes a message and writes what it means.
+    async fn take(&mut self, message: Incoming) -> WriteReport {
+        self.now_us += SECOND;
+        let writes = self.intake.take(&message, self.now_us).await.unwrap();
+        let report = self.store.write(&writes).await.unwrap();
+        self.registry.set_counts(&report.counts);
+        report
+    }
+
+    async fn live(&mut self, topic: &str, payload: &str) -> WriteReport {
+        self.take(Incoming::detached(topic, payload.to_owned())).await
+    }
+
+    async fn retained(&mut self, topic: &str, payload: &str) -> WriteReport {
+        let mut message = Incoming::detached(topic, payload.to_owned());
+        message.retain = true;
+        self.take(message).await
+    }
+
+    fn device(&self, name: &str) -> Json {
+        serde_json::to_value(self.registry.view("demo", name)).unwrap()
+    }
+
+    async fn states(&self, name: &str) -> Vec<(&'static str, &'static str)> {
+        let id = self.registry.device_id("demo", name).unwrap();
+        let states = self.store.states(id, 100).await.unwrap();
+        states.iter().rev().map(|change| (change.state.as_str(), change.cause.as_str())).collect()
+    }
+}
+
+const INFO: &str = r#"{"schema":1,"role":"actuator","kind":"lamp","qos":1,"channels":[
+    {"name":"on","datatype":"bool","settable":true},{"name":"level","datatype":"int","min":0,"max":100}]}"#;
+
+#[tokio::test]
+async fn a_foreign_device_appears_with_its_first_sample() {
+    let mut bench = Bench::new().await;
+    assert_eq!(bench.live("lab/demo/x/t", "21.5").await.stored(), 1);
+    let device = bench.device("x");
+    assert_eq!(device["announced"], false);
+    assert_eq!(device["state"], "unknown");
+    assert_eq!(device["last_seen_ms"], (NOON + SECOND) / 1_000);
+    assert_eq!(device["counts"], json!({"received": 1, "duplicate": null, "refused": 0, "lost": null}));
+    let channel = &device["channels"][0];
+    assert_eq!((&channel["value"], &channel["datatype"]), (&json!(21.5), &json!("float")));
+    assert_eq!((&channel["series"], &channel["bytes"]), (&json!(1), &json!(4)));
+}
+
+#[tokio::test]
+async fn the_first_value_gives_the_datatype_and_others_are_refused() {
+    let mut bench = Bench::new().await;
+    for (channel, first, good, bad) in
+        [("f", "1", "2.5", "off"), ("b", "true", "false", "2"), ("t", "on", "42", "\u{1}")]
+    {
+        let topic = format!("lab/demo/x/{channel}");
+        assert_eq!(bench.live(&topic, first).await.stored(), 1);
+        assert_eq!(bench.live(&topic, good).await.stored(), 1);
+        assert_eq!(bench.live(&topic, bad).await.stored(), 0, "{channel}");
+    }
+    let device = bench.device("x");
+    assert_eq!(device["counts"]["refused"], 3);
+    assert_eq!(device["refusal"], "the text holds a control character");
+    assert_eq!(device["channels"][2]["value"], "42");
+}
+
+#[tokio::test]
+async fn values_are_checked_against_the_description() {
+    let mut bench = Bench::new().await;
+    bench.retained("lab/demo/lamp/$info", INFO).await;
+    assert_eq!(bench.live("lab/demo/lamp/level", "50").await.stored(), 1);
+    assert_eq!(bench.live("lab/demo/lamp/level", "101").await.stored(), 0);
+    let device = bench.device("lamp");
+    assert_eq!(device["refusal"], "expected a number from 0 to 100");
+    assert_eq!(device["channels"][1]["value"], 50);
+    assert_eq!(device["channels"][0]["series"], Json::Null);
+    assert_eq!(device["will"]["topic"], "lab/demo/lamp/$state");
+}
+
+#[tokio::test]
+async fn rubbish_shows_the_device_with_the_reason() {
+    let mut bench = Bench::new().await;
+    bench.live("lab/demo/x/t", r#"{"value":1}"#).await;
+    let device = bench.device("x");
+    assert_eq!((&device["refusal"], &device["channels"]), (&json!("the field `v` is missing"), &json!([])));
+    assert_eq!(bench.health.refused.get(), 1);
+}
+
+#[tokio::test]
+async fn a_retained_sample_is_not_stored_again_on_each_subscription() {
+    let mut bench = Bench::new().await;
+    let numbered = r#"{"v":1,"t":1795435200000000,"b":"k3f9","n":1}"#;
+    assert_eq!(bench.retained("lab/demo/x/a", numbered).await.stored(), 1);
+    assert_eq!(bench.retained("lab/demo/x/b", "on").await.stored(), 1);
+    for _ in 0..3 {
+        bench.intake.connected();
+        assert!(bench.retained("lab/demo/x/a", numbered).await.outcomes.is_empty());
+        assert!(bench.retained("lab/demo/x/b", "on").await.outcomes.is_empty());
+    }
+    bench = bench.restart().await;
+    assert!(bench.retained("lab/demo/x/a", numbered).await.outcomes.is_empty());
+    assert!(bench.retained("lab/demo/x/b", "on").await.outcomes.is_empty());
+    // A live one is new, and so is a changed one.
+    assert_eq!(bench.retained("lab/demo/x/b", "on").await.stored(), 1);
+    bench.intake.connected();
+    assert_eq!(bench.retained("lab/demo/x/b", "off").await.stored(), 1);
+    assert_eq!(bench.device("x")["counts"]["duplicate"], 0);
+}
+
+#[tokio::test]
+async fn a_redelivery_is_a_duplicate_and_not_shown() {
+    let mut bench = Bench::new().await;
+    let sample = |n: u64, v: u64| format!(r#"{{"v":{v},"t":{},"b":"k3f9","n":{n}}}"#, NOON as u64 + n);
+    bench.live("lab/demo/x/t", &sample(1, 1)).await;
+    bench.live("lab/demo/x/t", &sample(2, 2)).await;
+    let again = bench.live("lab/demo/x/t", &sample(1, 1)).await;
+    assert_eq!(again.outcomes, [Outcome::Duplicate]);
+    let device = bench.device("x");
+    assert_eq!(device["channels"][0]["value"], 2.0);
+    assert_eq!(device["counts"], json!({"received": 3, "duplicate": 1, "refused": 0, "lost": 0}));
+    bench.live("lab/demo/x/$stats", r#"{"b":"k3f9","sent":5}"#).await;
+    assert_eq!(bench.device("x")["counts"]["lost"], 3);
+}
+
+#[tokio::test]
+async fn arrival_times_increase_strictly() {
+    let mut bench = Bench::new().await;
+    let message = || Incoming::detached("lab/demo/x/t", "1");
+    let mut times = Vec::new();
+    for now_us in [NOON, NOON, NOON - SECOND, NOON + 1] {
+        let writes = bench.intake.take(&message(), now_us).await.unwrap();
+        let report = bench.store.write(&writes).await.unwrap();
+        times.extend(report.outcomes);
+    }
+    assert_eq!(times, [NOON, NOON + 1, NOON + 2, NOON + 3].map(Outcome::Stored));
+}
+
+#[tokio::test]
+async fn states_have_causes_and_are_not_repeated() {
+    let mut bench = Bench::new().await;
+    for word in ["init", "ready", "ready", "lost", "lost", "ready", "disconnected"] {
+        bench.retained("lab/demo/x/$state", word).await;
+    }
+    bench.intake.connected();
+    bench.retained("lab/demo/x/$state", "disconnected").await;
+    bench = bench.restart().await;
+    bench.retained("lab/demo/x/$state", "disconnected").await;
+    let expected = [
+        ("init", "announced"),
+        ("ready", "announced"),
+        ("lost", "will"),
+        ("ready", "announced"),
+        ("disconnected", "orderly"),
+    ];
+    assert_eq!(bench.states("x").await, expected);
+    bench.live("lab/demo/x/$state", "rubbish").await;
+    assert_eq!(bench.device("x")["counts"]["refused"], 1);
+}
+
+#[tokio::test]
+async fn a_will_on_another_topic_means_lost() {
+    let mut bench = Bench::new().await;
+    let info = r#"{"schema":1,"channels":[],"will":{"topic":"lab/demo/x/gone","payload":"bye","qos":1,"retain":true}}"#;
+    bench.retained("lab/demo/x/$info", info).await;
+    bench.retained("lab/demo/x/$state", "ready").await;
+    bench.live("lab/demo/x/gone", "hello").await;
+    assert_eq!(bench.device("x")["state"], "ready");
+    bench.live("lab/demo/x/gone", "bye").await;
+    assert_eq!(bench.device("x")["state"], "lost");
+    // On the next subscription the old `ready` comes again; it is older than the will.
+    bench.intake.connected();
+    bench.retained("lab/demo/x/$state", "ready").await;
+    assert_eq!(bench.device("x")["state"], "lost");
+    // Really back.
+    bench.retained("lab/demo/x/$state", "ready").await;
+    assert_eq!(bench.states("x").await, [("ready", "announced"), ("lost", "will"), ("ready", "announced")]);
+}
+
+#[tokio::test]
+async fn an_empty_description_removes_the_device_until_it_speaks() {
+    let mut bench = Bench::new().await;
+    bench.retained("lab/demo/lamp/$info", INFO).await;
+    bench.retained("lab/demo/lamp/on", "true").await;
+    bench.live("lab/demo/lamp/$error", &"x".repeat(600)).await;
+    assert_eq!(bench.device("lamp")["error"].as_str().unwrap().len(), 512);
+    bench.retained("lab/demo/lamp/$info", "").await;
+    assert_eq!(bench.device("lamp"), Json::Null);
+    bench = bench.restart().await;
+    assert_eq!(bench.device("lamp"), Json::Null);
+    // What the broker still retains does not bring it back, its own voice does.
+    bench.retained("lab/demo/lamp/on", "true").await;
+    bench.retained("lab/demo/lamp/$state", "lost").await;
+    assert_eq!(bench.device("lamp"), Json::Null);
+    bench.live("lab/demo/lamp/on", "false").await;
+    let device = bench.device("lamp");
+    assert_eq!((&device["announced"], &device["error"]), (&json!(false), &Json::Null));
+    assert_eq!(device["channels"][0]["value"], false);
+}
+
+#[tokio::test]
+async fn clearing_a_retained_value_says_nothing() {
+    let mut bench = Bench::new().await;
+    bench.retained("lab/demo/x/t", "").await;
+    bench.retained("lab/demo/x/$state", "").await;
+    assert_eq!(bench.device("x"), Json::Null);
+    assert_eq!(bench.health.refused.get(), 0);
+}
+
+#[tokio::test]
+async fn too_many_devices_and_series_are_refused() {
+    let limits = Limits { devices: 2, series_of_device: 2, series: 3 };
+    let mut bench = Bench::at(tempfile::tempdir().unwrap(), limits).await;
+    for (topic, stored) in
+        [("a/1", 1), ("a/2", 1), ("a/3", 0), ("b/1", 1), ("b/2", 0), ("c/1", 0), ("a/1", 1)]
+    {
+        assert_eq!(bench.live(&format!("lab/demo/{topic}"), "1").await.stored(), stored, "{topic}");
+    }
+    assert_eq!(bench.health.refused.get(), 3);
+    assert_eq!(bench.device("c"), Json::Null);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_declared_anew_gets_a_series_of_its_own() {
+    let mut bench = Bench::new().await;
+    bench.live("lab/demo/lamp/on", "1").await;
+    bench.retained("lab/demo/lamp/$info", INFO).await;
+    bench.live("lab/demo/lamp/on", "true").await;
+    let channel = bench.device("lamp")["channels"][0].clone();
+    assert_eq!((&channel["series"], &channel["value"]), (&json!(2), &json!(true)));
+    bench = bench.restart().await;
+    assert_eq!(bench.device("lamp")["channels"][0]["series"], 2);
+}
+
+fn wish(value: impl Into<Value>) -> Wish<'static> {
+    Wish { group: "demo", device: "lamp", channel: "on", value: value.into(), ttl_ms: 5_000 }
+}
+
+#[tokio::test]
+async fn a_command_ends_with_the_devices_answer() {
+    let mut bench = Bench::new().await;
+    bench.retained("lab/demo/lamp/$info", INFO).await;
+    let (yes, no) =
+        (bench.commands.send(wish(true)).await.unwrap(), bench.commands.send(wish(1)).await.unwrap());
+    bench.live("lab/demo/lamp/on/result", &format!(r#"{{"id":"{}","ok":true,"v":true}}"#, yes.id)).await;
+    let refused = format!(r#"{{"id":"{}","ok":false,"error":"too hot"}}"#, no.id);
+    bench.live("lab/demo/lamp/on/result", &refused).await;
+    bench.live("lab/demo/lamp/on/result", r#"{"id":"someone-elses","ok":true}"#).await;
+    for (id, state, error) in
+        [(yes.id, CommandState::Confirmed, None), (no.id, CommandState::Refused, Some("too hot"))]
+    {
+        let kept = bench.store.command(&id).await.unwrap().unwrap();
+        assert_eq!((kept.state, kept.error.as_deref()), (state, error));
+        assert_eq!(bench.commands.get(&id), Some(kept));
+    }
+}
+
+#[tokio::test]
+async fn a_device_without_description_answers_with_its_value() {
+    let mut bench = Bench::new().await;
+    bench.live("lab/demo/lamp/on", "false").await;
+    let command = bench.commands.send(wish(true)).await.unwrap();
+    bench.live("lab/demo/lamp/on", "false").await;
+    assert_eq!(bench.commands.get(&command.id).unwrap().state, CommandState::Pending);
+    bench.live("lab/demo/lamp/on", "true").await;
+    assert_eq!(bench.store.command(&command.id).await.unwrap().unwrap().state, CommandState::Confirmed);
+}
+
+/// A store that fails for as long as it is told to.
+struct Moody(Arc<dyn Store>, AtomicBool);
+
+macro_rules! pass_on {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
+        #[async_trait]
+        impl Store for Moody {
+            fn engine(&self) -> &'static str { self.0.engine() }
+            fn identity(&self) -> &str { self.0.identity() }
+            async fn close(&self) { self.0.close().await }
+            async fn write(&self, batch: &[Write]) -> Result<WriteReport, crate::store::StoreError> {
+                if self.1.load(Ordering::SeqCst) {
+                    let found = "nothing".to_owned();
+                    return Err(crate::store::StoreError::Unreadable { what: "anything", found });
+                }
+                self.0.write(batch).await
+            }
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$result, crate::store::StoreError> {
+                self.0.$name($($arg),*).await
+            })+
+        }
+    };
+}
+
+pass_on! {
+    load(now_us: i64) -> crate::store::Snapshot;
+    open_device(group: &str, device: &str, now_us: i64) -> crate::store::DeviceId;
+    open_series(new: &crate::store::NewSeries) -> crate::store::SavedSeries;
+    set_shown(id: crate::store::DeviceId, name: Option<&str>, hidden: bool) -> ();
+    states(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::StateChange>;
+    commands(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::Command>;
+    command(id: &str) -> Option<crate::store::Command>;
+    insert_command(device: crate::store::DeviceId, command: &crate::store::Command) -> ();
+    end_command(id: &str, state: CommandState, error: Option<&str>, ended_us: i64) -> ();
+    series(id: crate::store::SeriesId) -> Option<crate::store::SavedSeries>;
+    points(series: &crate::store::SavedSeries, range: std::ops::Range<i64>, max_points: usize) -> Vec<crate::store::Point>;
+    check() -> ();
+}
+
+#[tokio::test]
+async fn a_failing_store_loses_nothing_and_is_reported() {
+    let mut bench = Bench::new().await;
+    let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
+    let (_abandon, abandoned) = watch::channel(false);
+    let health = Arc::clone(&bench.health);
+    let writer = Writer::new(moody.clone(), Arc::clone(&bench.registry), Arc::clone(&health), abandoned);
+    let (sender, receiver) = queue();
+    let writing = tokio::spawn(writer.run(receiver));
+    for i in 0..50 {
+        let message = Incoming::detached("lab/demo/x/t", i.to_string());
+        let writes = bench.intake.take(&message, NOON + i).await.unwrap();
+        sender.send(Entry { writes, message }).await.unwrap();
+    }
+    while health.store_error().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(health.stored.get(), 0);
+    moody.1.store(false, Ordering::SeqCst);
+    drop(sender);
+    writing.await.unwrap();
+    assert_eq!((health.stored.get(), health.store_error()), (50, None));
+}
+
+#[tokio::test]
+async fn a_store_that_stays_broken_does_not_keep_the_web_from_stopping() {
+    let bench = Bench::new().await;
+    let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
+    let (abandon, abandoned) = watch::channel(false);
+    let writer = Writer::new(moody, Arc::clone(&bench.registry), Arc::clone(&bench.health), abandoned);
+    let (sender, receiver) = queue();
+    let device = bench.store.open_device("demo", "x", NOON).await.unwrap();
+    let writes = vec![Write::Refused { device, reason: String::new(), arrived_us: NOON }];
+    sender.send(Entry { writes, message: Incoming::detached("t", "") }).await.unwrap();
+    let writing = tokio::spawn(writer.run(receiver));
+    abandon.send_replace(true);
+    writing.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_row_that_the_database_refuses_does_not_stop_the_others() {
+    let mut bench = Bench::new().await;
+    let (_abandon, abandoned) = watch::channel(false);
+    let health = Arc::clone(&bench.health);
+    let writer =
+        Writer::new(Arc::clone(&bench.store), Arc::clone(&bench.registry), Arc::clone(&health), abandoned);
+    let (sender, receiver) = queue();
+    let unknown = crate::store::DeviceId(4_711);
+    let bad = Write::Refused { device: unknown, reason: String::new(), arrived_us: NOON };
+    for i in 0..3 {
+        let message = Incoming::detached("lab/demo/x/t", i.to_string());
+        let mut writes = bench.intake.take(&message, NOON + i).await.unwrap();
+        writes.push(bad.clone());
+        sender.send(Entry { writes, message }).await.unwrap();
+    }
+    drop(sender);
+    writer.run(receiver).await;
+    assert_eq!((health.stored.get(), health.refused.get()), (3, 3));
+}
+
+fn topic() -> impl Strategy<Value = String> {
+    let level = prop_oneof![
+        Just("x".to_owned()),
+        Just("set".to_owned()),
+        Just("result".to_owned()),
+        Just("$state".to_owned()),
+        Just("$info".to_owned()),
+        Just("$stats".to_owned()),
+        Just("$error".to_owned()),
+        Just("$interval".to_owned()),
+        "[^+#\u{0}]{0,8}",
+        Just("y".repeat(300)),
+    ];
+    prop::collection::vec(level, 0..5).prop_map(|levels| format!("lab/{}", levels.join("/")))
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        "ready",
+        "lost",
+        "true",
+        "-1e308",
+        "1e999",
+        "{\"v\":1,\"t\":9223372036854775807}",
+        "\"\\ud800\"",
+        INFO,
+    ];
+    let samples = (any::<f64>(), any::<i64>(), any::<u64>(), "[a-z]{1,3}")
+        .prop_map(|(v, t, n, b)| format!(r#"{{"v":{v:e},"t":{t},"u":{n},"n":{n},"b":"{b}"}}"#).into_bytes());
+    let boots = (any::<i32>(), 0_u64..1 << 63, "[a-z]{1,2}")
+        .prop_map(|(v, u, b)| format!(r#"{{"v":{v},"u":{u},"n":{u},"b":"{b}"}}"#).into_bytes());
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        ".{0,40}".prop_map(String::into_bytes),
+        prop::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec()),
+        samples,
+        boots,
+        Just(vec![b'7'; 70_000]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_message_whatsoever_stops_ingest(
+        messages in prop::collection::vec((topic(), payload(), any::<bool>()), 0..120)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut bench = Bench::new().await;
+            for (topic, payload, retain) in messages {
+                let mut message = Incoming::detached(topic, payload);
+                message.retain = retain;
+                bench.take(message).await;
+                bench.intake.connected();
+            }
+            // What is known can be shown, and what is stored can be read again.
+            serde_json::to_string(&bench.registry.views()).unwrap();
+            let before = bench.registry.views().len();
+            let bench = bench.restart().await;
+            assert_eq!(bench.registry.views().len(), before);
+        });
+    }
+}

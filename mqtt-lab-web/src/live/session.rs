@@ -1,0 +1,77 @@
+//! One open page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use super::Hub;
+use crate::registry::Registry;
+use crate::stop::stopped;
+
+/// Pages open at once.
+const MAX_SESSIONS: usize = 512;
+/// A page that takes nothing for so long is closed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Counts the open pages.
+#[derive(Debug)]
+pub(crate) struct Sessions(Arc<Semaphore>);
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_SESSIONS)))
+    }
+}
+
+impl Sessions {
+    /// A place for one more page; `None`: there are too many.
+    pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+/// Sends everything that changes until the page goes, or the web stops.
+pub(crate) async fn serve(
+    mut socket: WebSocket,
+    hub: Arc<Hub>,
+    registry: Arc<Registry>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Subscribed first: what changes while the list is written comes after it.
+    let mut frames = hub.subscribe();
+    let mut open = send(&mut socket, devices(&registry)).await;
+    while open {
+        open = tokio::select! {
+            frame = frames.recv() => match frame {
+                Ok(text) => send(&mut socket, text).await,
+                Err(RecvError::Lagged(_)) => {
+                    send(&mut socket, Utf8Bytes::from_static(r#"{"type":"gap"}"#)).await
+                        && send(&mut socket, devices(&registry)).await
+                }
+                Err(RecvError::Closed) => false,
+            },
+            // A page says nothing but goodbye; pings are answered by the library.
+            message = socket.recv() => !matches!(message, None | Some(Err(_) | Ok(Message::Close(_)))),
+            () = stopped(&mut stop) => {
+                let reason = Utf8Bytes::from_static("the lab stops");
+                let farewell = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason }));
+                // It is going anyway.
+                let _ = timeout(Duration::from_secs(1), socket.send(farewell)).await;
+                false
+            }
+        };
+    }
+}
+
+async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
+    matches!(timeout(PATIENCE, socket.send(Message::Text(text))).await, Ok(Ok(())))
+}
+
+fn devices(registry: &Registry) -> Utf8Bytes {
+    json!({"type": "devices", "devices": registry.views()}).to_string().into()
+}

@@ -1,0 +1,317 @@
+//! All devices of the lab as they are known now: written by ingest, read by the API and the live hub.
+
+mod device;
+mod samples;
+mod states;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mqtt_lab_wire::Channel;
+
+use crate::config::PublishLog;
+use crate::live::Hub;
+use crate::store::{Counts, DeviceId, SavedSeries, Snapshot};
+use device::Device;
+pub(crate) use device::guess;
+pub(crate) use samples::{Arrival, Step};
+use view::Place;
+pub(crate) use view::{CommandView, DeviceView, SeriesView, StateView};
+
+/// Most devices of a lab, most series of a device and of a lab. What comes above is refused and counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) devices: usize,
+    pub(crate) series_of_device: usize,
+    pub(crate) series: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { devices: 20_000, series_of_device: 256, series: 100_000 }
+    }
+}
+
+/// Devices shown again each second although nothing but their count of samples grew.
+const GROWN_PER_TICK: usize = 100;
+
+/// All devices as they are known now.
+pub(crate) struct Registry {
+    root: String,
+    limits: Limits,
+    log: Option<PublishLog>,
+    pub(crate) hub: Arc<Hub>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By group, then by name: the order in which they are shown.
+    groups: BTreeMap<String, BTreeMap<String, Device>>,
+    keys: HashMap<DeviceId, (String, String)>,
+    series: usize,
+    /// Last wills on topics of their own: topic to payload and device.
+    wills: HashMap<String, Vec<(String, DeviceId)>>,
+    /// Devices whose counts are to be shown again: losses soon, mere growth when there is time.
+    changed: BTreeSet<DeviceId>,
+    grown: BTreeSet<DeviceId>,
+}
+
+/// What a command needs to know of the channel it goes to.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) device: DeviceId,
+    pub(crate) announced: bool,
+    pub(crate) channel: Option<Channel>,
+}
+
+impl Registry {
+    pub(crate) fn new(root: String, log: Option<PublishLog>, hub: Arc<Hub>, snapshot: Snapshot) -> Self {
+        let mut inner = Inner::default();
+        for saved in snapshot.devices {
+            let (group, name, device) = Device::from_saved(saved);
+            inner.keys.insert(device.id, (group.clone(), name.clone()));
+            inner.groups.entry(group).or_default().insert(name, device);
+        }
+        for series in snapshot.series {
+            inner.add_series(series);
+        }
+        inner.index_wills();
+        Self { root, limits: Limits::default(), log, hub, inner: Mutex::new(inner) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// First level of the lab's topics.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere must not take the whole page down: what stands here is still of use.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of a known device, removed ones too.
+    pub(crate) fn device_id(&self, group: &str, device: &str) -> Option<DeviceId> {
+        self.lock().get(group, device).map(|device| device.id)
+    }
+
+    /// The id of a device that is listed.
+    pub(crate) fn listed_id(&self, group: &str, device: &str) -> Option<DeviceId> {
+        self.lock().get(group, device).filter(|device| !device.removed).map(|device| device.id)
+    }
+
+    /// Whether one more device is accepted.
+    pub(crate) fn has_room(&self) -> bool {
+        self.lock().keys.len() < self.limits.devices
+    }
+
+    /// Adds a device that the store has just opened.
+    pub(crate) fn add_device(&self, group: &str, name: &str, id: DeviceId) {
+        let mut inner = self.lock();
+        inner.keys.insert(id, (group.to_owned(), name.to_owned()));
+        let devices = inner.groups.entry(group.to_owned()).or_default();
+        devices.entry(name.to_owned()).or_insert_with(|| Device::new(id));
+        drop(inner);
+        self.hub.device(group, name);
+    }
+
+    /// Adds a series that the store has just opened.
+    pub(crate) fn add_series(&self, series: SavedSeries) {
+        let mut inner = self.lock();
+        let key = inner.keys.get(&series.device).cloned();
+        inner.add_series(series);
+        drop(inner);
+        if let Some((group, name)) = key {
+            self.hub.device(&group, &name);
+        }
+    }
+
+    /// Takes new counts over; the page sees them with the next tick.
+    pub(crate) fn set_counts(&self, counts: &[(DeviceId, Counts)]) {
+        let mut inner = self.lock();
+        for (id, counts) in counts {
+            let Some(device) = inner.by_id(*id) else { continue };
+            let old = std::mem::replace(&mut device.counts, *counts);
+            let only_grown = Counts { received: old.received, ..*counts } == old;
+            if only_grown {
+                inner.grown.insert(*id)
+            } else {
+                inner.changed.insert(*id)
+            };
+        }
+    }
+
+    /// Marks the devices whose counts changed; called once a second.
+    pub(crate) fn show_counts(&self) {
+        let mut inner = self.lock();
+        let changed = std::mem::take(&mut inner.changed);
+        let grown: Vec<_> = inner.grown.iter().copied().take(GROWN_PER_TICK).collect();
+        for id in &grown {
+            inner.grown.remove(id);
+        }
+        let shown = changed.into_iter().chain(grown);
+        let keys: Vec<_> = shown.filter_map(|id| inner.keys.get(&id).cloned()).collect();
+        drop(inner);
+        for (group, name) in keys {
+            self.hub.device(&group, &name);
+        }
+    }
+
+    /// Losses of all devices together.
+    pub(crate) fn lost(&self) -> u64 {
+        let inner = self.lock();
+        let counts = inner.devices().filter_map(|(_, _, device)| device.counts.numbered);
+        counts.fold(0, |sum, known| sum.saturating_add(known.lost))
+    }
+
+    /// How many devices are in each state.
+    pub(crate) fn census(&self) -> BTreeMap<&'static str, usize> {
+        let mut census = BTreeMap::new();
+        for (_, _, device) in self.lock().listed() {
+            *census.entry(device.state.map_or("unknown", |change| change.state.as_str())).or_insert(0) += 1;
+        }
+        census
+    }
+
+    /// Every listed device, by group and name.
+    pub(crate) fn views(&self) -> Vec<DeviceView> {
+        self.lock().listed().map(|(group, name, device)| self.view_of(group, name, device)).collect()
+    }
+
+    /// One listed device.
+    pub(crate) fn view(&self, group: &str, name: &str) -> Option<DeviceView> {
+        let inner = self.lock();
+        let device = inner.get(group, name).filter(|device| !device.removed)?;
+        Some(self.view_of(group, name, device))
+    }
+
+    fn view_of(&self, group: &str, device: &str, known: &Device) -> DeviceView {
+        DeviceView::new(&Place { root: &self.root, group, device, log: self.log.as_ref() }, known)
+    }
+
+    /// Every series of the listed devices, by id.
+    pub(crate) fn series(&self) -> Vec<SeriesView> {
+        let inner = self.lock();
+        let mut all = Vec::new();
+        for (group, name, device) in inner.listed() {
+            for (channel, state) in &device.channels {
+                let described = device.described(channel).and_then(|channel| channel.unit.clone());
+                let unit = described.map(String::from).or_else(|| state.unit.clone());
+                all.extend(state.series.iter().map(|(datatype, id)| SeriesView {
+                    id: *id,
+                    group: group.to_owned(),
+                    device: name.to_owned(),
+                    channel: channel.clone(),
+                    datatype: *datatype,
+                    unit: unit.clone(),
+                }));
+            }
+        }
+        all.sort_by_key(|series| series.id);
+        all
+    }
+
+    /// The present series of all devices that are not hidden, if they have a sample since `from_us`.
+    pub(crate) fn recent_series(&self, from_us: i64) -> Vec<SavedSeries> {
+        let inner = self.lock();
+        let shown = inner.listed().filter(|(_, _, device)| !device.hidden);
+        let mut recent = Vec::new();
+        for (_, _, device) in shown {
+            for (channel, state) in &device.channels {
+                let fresh = state.last.as_ref().is_some_and(|last| last.t_us >= from_us);
+                let Some((datatype, id)) = state.series.first().filter(|_| fresh) else { continue };
+                recent.push(SavedSeries {
+                    id: *id,
+                    device: device.id,
+                    channel: channel.clone(),
+                    datatype: *datatype,
+                    unit: None,
+                    last: None,
+                });
+            }
+        }
+        recent
+    }
+
+    /// What a person set: name and hidden; `None` when there is no such device.
+    pub(crate) fn shown(&self, group: &str, name: &str) -> Option<(DeviceId, Option<String>, bool)> {
+        let inner = self.lock();
+        let device = inner.get(group, name).filter(|device| !device.removed)?;
+        Some((device.id, device.name.clone(), device.hidden))
+    }
+
+    /// Takes over what a person set.
+    pub(crate) fn set_shown(&self, group: &str, name: &str, given: Option<String>, hidden: bool) {
+        if let Some(device) = self.lock().get_mut(group, name) {
+            (device.name, device.hidden) = (given, hidden);
+        }
+        self.hub.device(group, name);
+    }
+
+    /// What a command to this channel must know.
+    pub(crate) fn target(&self, group: &str, name: &str, channel: &str) -> Option<Target> {
+        let inner = self.lock();
+        let device = inner.get(group, name).filter(|device| !device.removed)?;
+        let declared = device.declared(channel).cloned();
+        let own = channel.starts_with('$').then(|| device.described(channel).map(|own| own.into_owned()));
+        let channel = declared.or_else(|| own.flatten());
+        Some(Target { device: device.id, announced: device.info.is_some(), channel })
+    }
+}
+
+impl Inner {
+    fn get(&self, group: &str, name: &str) -> Option<&Device> {
+        self.groups.get(group)?.get(name)
+    }
+
+    fn get_mut(&mut self, group: &str, name: &str) -> Option<&mut Device> {
+        self.groups.get_mut(group)?.get_mut(name)
+    }
+
+    fn by_id(&mut self, id: DeviceId) -> Option<&mut Device> {
+        let (group, name) = self.keys.get(&id)?;
+        self.groups.get_mut(group)?.get_mut(name)
+    }
+
+    fn devices(&self) -> impl Iterator<Item = (&str, &str, &Device)> {
+        self.groups.iter().flat_map(|(group, devices)| {
+            devices.iter().map(move |(name, device)| (group.as_str(), name.as_str(), device))
+        })
+    }
+
+    fn listed(&self) -> impl Iterator<Item = (&str, &str, &Device)> {
+        self.devices().filter(|(_, _, device)| !device.removed)
+    }
+
+    fn add_series(&mut self, series: SavedSeries) {
+        let Some(device) = self.by_id(series.device) else { return };
+        let before = device.series_count();
+        device.add_series(series);
+        let added = device.series_count() - before;
+        self.series += added;
+    }
+
+    /// Collects the wills on topics of their own anew.
+    fn index_wills(&mut self) {
+        let mut wills: HashMap<String, Vec<(String, DeviceId)>> = HashMap::new();
+        for (_, _, device) in self.devices().filter(|(_, _, device)| !device.removed) {
+            let Some(will) = device.info.as_ref().and_then(|info| info.will.as_ref()) else { continue };
+            wills.entry(will.topic.to_string()).or_default().push((will.payload.to_string(), device.id));
+        }
+        self.wills = wills;
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("root", &self.root).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! What devices say of themselves: state, description, error; and their last wills.
+
+use mqtt_lab_wire::{Info, State};
+
+use super::{Inner, Registry};
+use crate::store::{DeviceId, StateCause, StateChange, Write};
+
+/// Longest `$error` text shown, in characters.
+const MAX_ERROR_CHARS: usize = 512;
+
+impl Registry {
+    /// Notes the word on `$state`. `replayed`: it may be an old one, sent because we subscribed.
+    pub(crate) fn take_state(&self, id: DeviceId, said: State, now_us: i64, replayed: bool) -> Vec<Write> {
+        let mut writes = Vec::new();
+        let mut inner = self.lock();
+        let Some(device) = inner.by_id(id) else { return writes };
+        let gone = matches!(said, State::Lost | State::Disconnected);
+        if device.removed {
+            if replayed || gone {
+                return writes;
+            }
+            device.removed = false;
+            writes.push(Write::Info { device: id, info: None, removed: false });
+        }
+        let known = device.announced_state == Some(said);
+        if !known {
+            device.announced_state = Some(said);
+            writes.push(Write::Said { device: id, state: Some(said), error: device.error.clone() });
+        }
+        if !replayed && said != State::Lost {
+            device.last_seen_us = Some(now_us);
+        }
+        let cause = match said {
+            State::Lost => StateCause::Will,
+            State::Disconnected => StateCause::Orderly,
+            State::Init | State::Ready | State::Sleeping => StateCause::Announced,
+        };
+        // Repeated by the broker, it does not take back what a will on another topic has told since.
+        if !(replayed && known && device.state.is_some()) {
+            writes.extend(inner.change_state(id, said, cause, now_us));
+        }
+        self.show(inner.keys.get(&id).cloned(), !writes.is_empty());
+        writes
+    }
+
+    /// Devices whose declared last will is this message become lost.
+    pub(crate) fn take_wills(&self, topic: &str, payload: &[u8], now_us: i64) -> Vec<Write> {
+        let mut inner = self.lock();
+        let Some(wills) = inner.wills.get(topic) else { return Vec::new() };
+        let fired = wills.iter().filter(|(will, _)| will.as_bytes() == payload);
+        let fired: Vec<_> = fired.map(|(_, id)| *id).collect();
+        let mut writes = Vec::new();
+        for id in fired {
+            let change = inner.change_state(id, State::Lost, StateCause::Will, now_us);
+            self.show(inner.keys.get(&id).cloned(), change.is_some());
+            writes.extend(change);
+        }
+        writes
+    }
+
+    /// Whether a device's declared last will goes to this topic.
+    pub(crate) fn is_will_topic(&self, topic: &str) -> bool {
+        self.lock().wills.contains_key(topic)
+    }
+
+    /// Takes a description over, or its end (`None`: the device leaves the list).
+    pub(crate) fn take_info(&self, id: DeviceId, info: Option<Info>, now_us: Option<i64>) -> Vec<Write> {
+        let mut inner = self.lock();
+        let Some(device) = inner.by_id(id) else { return Vec::new() };
+        let removed = info.is_none();
+        if device.info == info && device.removed == removed {
+            return Vec::new();
+        }
+        device.info.clone_from(&info);
+        device.removed = removed;
+        device.last_seen_us = now_us.or(device.last_seen_us);
+        let mut writes = vec![Write::Info { device: id, info: info.map(Box::new), removed }];
+        if removed {
+            // It begins anew when it speaks again.
+            (device.announced_state, device.error) = (None, None);
+            writes.push(Write::Said { device: id, state: None, error: None });
+        }
+        device.follow_description();
+        inner.index_wills();
+        let key = inner.keys.get(&id).cloned();
+        drop(inner);
+        match key {
+            Some((group, name)) if removed => self.hub.removed(&group, &name),
+            key => self.show(key, true),
+        }
+        writes
+    }
+
+    /// Puts a removed device back: it speaks again, without description.
+    pub(crate) fn revive(&self, id: DeviceId) -> Vec<Write> {
+        let mut inner = self.lock();
+        let Some(device) = inner.by_id(id).filter(|device| device.removed) else { return Vec::new() };
+        device.removed = false;
+        self.show(inner.keys.get(&id).cloned(), true);
+        vec![Write::Info { device: id, info: None, removed: false }]
+    }
+
+    /// Notes what is wrong with a device, in its own words; empty: nothing.
+    pub(crate) fn take_error(&self, id: DeviceId, text: &str) -> Vec<Write> {
+        let text: String = text.chars().take(MAX_ERROR_CHARS).collect();
+        let error = Some(text).filter(|text| !text.is_empty());
+        let mut inner = self.lock();
+        let Some(device) = inner.by_id(id).filter(|device| !device.removed) else { return Vec::new() };
+        if device.error == error {
+            return Vec::new();
+        }
+        device.error.clone_from(&error);
+        let state = device.announced_state;
+        self.show(inner.keys.get(&id).cloned(), true);
+        vec![Write::Said { device: id, state, error }]
+    }
+
+    /// Notes why a device's last sample was refused.
+    pub(crate) fn take_refusal(&self, id: DeviceId, reason: &str, now_us: i64) {
+        let mut inner = self.lock();
+        if let Some(device) = inner.by_id(id) {
+            device.refusal = Some(reason.to_owned());
+            device.last_seen_us = Some(now_us);
+        }
+    }
+
+    fn show(&self, key: Option<(String, String)>, changed: bool) {
+        if let Some((group, name)) = key.filter(|_| changed) {
+            self.hub.device(&group, &name);
+        }
+    }
+}
+
+impl Inner {
+    /// Moves a device into a state; nothing when it is there already.
+    fn change_state(&mut self, id: DeviceId, state: State, cause: StateCause, now_us: i64) -> Option<Write> {
+        let device = self.by_id(id)?;
+        if device.state.is_some_and(|present| present.state == state) {
+            return None;
+        }
+        let change = StateChange { t_us: now_us, state, cause };
+        device.state = Some(change);
+        Some(Write::State { device: id, change })
+    }
+}

@@ -1,0 +1,233 @@
+//! Devices, commands and the lab as JSON.
+
+use mqtt_lab_wire::{
+    Address, Channel, Datatype, PayloadForm, Qos, Role, State, Str, Trigger, Value, WillInfo,
+};
+use serde::Serialize;
+
+use super::device::{ChannelState, Device};
+use crate::clock::Millis;
+use crate::config::PublishLog;
+use crate::store::{Command, CommandState, SeriesId, StateCause, StateChange};
+
+/// A device as the API shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeviceView {
+    group: String,
+    id: String,
+    name: Option<String>,
+    label: Option<Str>,
+    kind: Option<Str>,
+    role: Option<Role>,
+    hidden: bool,
+    announced: bool,
+    state: &'static str,
+    state_since_ms: Option<Millis>,
+    error: Option<String>,
+    last_seen_ms: Option<Millis>,
+    trigger: Option<Trigger>,
+    payload: Option<PayloadForm>,
+    version: Option<u8>,
+    keep_alive_s: Option<u16>,
+    will: Option<WillInfo>,
+    counts: CountsView,
+    refusal: Option<String>,
+    channels: Vec<ChannelView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CountsView {
+    received: u64,
+    duplicate: Option<u64>,
+    refused: u64,
+    lost: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChannelView {
+    series: Option<SeriesId>,
+    name: String,
+    label: Option<Str>,
+    datatype: Datatype,
+    unit: Option<Str>,
+    quantity: Option<Str>,
+    min: Option<f64>,
+    max: Option<f64>,
+    step: Option<f64>,
+    max_len: Option<u32>,
+    choices: Option<Vec<Str>>,
+    settable: bool,
+    qos: Option<Qos>,
+    retain: Option<bool>,
+    value: Option<Value>,
+    time_ms: Option<Millis>,
+    bytes: Option<usize>,
+}
+
+/// Where a device lives, and how to learn how its messages entered the broker.
+pub(crate) struct Place<'a> {
+    pub(crate) root: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) device: &'a str,
+    pub(crate) log: Option<&'a PublishLog>,
+}
+
+impl DeviceView {
+    pub(crate) fn new(place: &Place<'_>, device: &Device) -> Self {
+        let info = device.info.as_ref();
+        let will = info.map(|info| info.will.clone().unwrap_or_else(|| default_will(place)));
+        Self {
+            group: place.group.to_owned(),
+            id: place.device.to_owned(),
+            name: device.name.clone(),
+            label: info.and_then(|info| info.label.clone()),
+            kind: info.and_then(|info| info.kind.clone()),
+            role: info.and_then(|info| info.role),
+            hidden: device.hidden,
+            announced: info.is_some(),
+            state: device.state.map_or("unknown", |change| change.state.as_str()),
+            state_since_ms: device.state.map(|change| Millis(change.t_us)),
+            error: device.error.clone(),
+            last_seen_ms: device.last_seen_us.map(Millis),
+            trigger: info.and_then(|info| info.trigger),
+            payload: info.and_then(|info| info.payload),
+            version: info.and_then(|info| info.version),
+            keep_alive_s: info.and_then(|info| info.keep_alive_s),
+            will,
+            counts: CountsView {
+                received: device.counts.received,
+                duplicate: device.counts.numbered.map(|known| known.duplicate),
+                refused: device.counts.refused,
+                lost: device.counts.numbered.map(|known| known.lost),
+            },
+            refusal: device.refusal.clone(),
+            channels: channels(place, device),
+        }
+    }
+}
+
+/// The declared channels in their order, then the others that spoke.
+fn channels(place: &Place<'_>, device: &Device) -> Vec<ChannelView> {
+    let declared = device.info.iter().flat_map(|info| &info.channels);
+    let declared = declared.map(|channel| view(place, device, channel, device.channels.get(&*channel.name)));
+    let others = device.channels.iter().filter(|(name, _)| device.declared(name).is_none());
+    let others = others.filter_map(|(name, state)| {
+        device.described(name).map(|channel| view(place, device, &channel, Some(state)))
+    });
+    declared.chain(others).collect()
+}
+
+fn view(place: &Place<'_>, device: &Device, channel: &Channel, state: Option<&ChannelState>) -> ChannelView {
+    let present = state.filter(|state| state.series.first().is_some_and(|(of, _)| *of == channel.datatype));
+    let last = present.and_then(|state| state.last.as_ref());
+    let (qos, retain) = how_published(place, device, channel, state);
+    ChannelView {
+        series: present.and_then(|state| state.series_of(channel.datatype)),
+        name: channel.name.to_string(),
+        label: channel.label.clone(),
+        datatype: channel.datatype,
+        unit: channel.unit.clone(),
+        quantity: channel.quantity.clone(),
+        min: channel.min,
+        max: channel.max,
+        step: channel.step,
+        max_len: channel.max_len,
+        choices: (!channel.choices.is_empty()).then(|| channel.choices.clone()),
+        settable: channel.settable,
+        qos,
+        retain,
+        value: last.map(|last| last.value.clone()),
+        time_ms: last.map(|last| Millis(last.t_us)),
+        bytes: present.and_then(|state| state.bytes),
+    }
+}
+
+/// QoS and retain as the publisher used them: by the broker's log, by what the subscriber can tell,
+/// by the description; else unknown.
+fn how_published(
+    place: &Place<'_>,
+    device: &Device,
+    channel: &Channel,
+    state: Option<&ChannelState>,
+) -> (Option<Qos>, Option<bool>) {
+    let topic = || address(place).channel(&channel.name).to_string();
+    if let Some(seen) = place.log.and_then(|log| log(&topic())) {
+        return (Some(seen.qos), Some(seen.retain));
+    }
+    let info = device.info.as_ref();
+    let zero = state.is_some_and(|state| state.at_most_once).then_some(Qos::AtMostOnce);
+    let qos = zero.or(channel.qos).or_else(|| info.and_then(|info| info.qos));
+    let seen = state.and_then(|state| state.retain);
+    let retain = seen.or(channel.retain).or_else(|| info.and_then(|info| info.retain));
+    (qos, retain)
+}
+
+fn address<'a>(place: &Place<'a>) -> Address<'a> {
+    Address::of_foreign(place.root, place.group, place.device)
+}
+
+/// The will of a device that declares no other.
+fn default_will(place: &Place<'_>) -> WillInfo {
+    WillInfo {
+        topic: address(place).state().to_string().into(),
+        payload: State::Lost.as_str().into(),
+        qos: Qos::AtLeastOnce,
+        retain: true,
+        delay_s: 0,
+    }
+}
+
+/// A command as the API shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommandView {
+    id: String,
+    group: String,
+    device: String,
+    channel: String,
+    value: Value,
+    state: CommandState,
+    error: Option<String>,
+    sent_ms: Millis,
+    ended_ms: Option<Millis>,
+}
+
+impl From<Command> for CommandView {
+    fn from(command: Command) -> Self {
+        Self {
+            id: command.id,
+            group: command.group,
+            device: command.device,
+            channel: command.channel,
+            value: command.value,
+            state: command.state,
+            error: command.error,
+            sent_ms: Millis(command.sent_us),
+            ended_ms: command.ended_us.map(Millis),
+        }
+    }
+}
+
+/// A row of a device's state history as the API shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct StateView {
+    time_ms: Millis,
+    state: &'static str,
+    cause: StateCause,
+}
+
+impl From<StateChange> for StateView {
+    fn from(change: StateChange) -> Self {
+        Self { time_ms: Millis(change.t_us), state: change.state.as_str(), cause: change.cause }
+    }
+}
+
+/// A series as the API lists it.
+#[derive(Debug, Serialize)]
+pub(crate) struct SeriesView {
+    pub(crate) id: SeriesId,
+    pub(crate) group: String,
+    pub(crate) device: String,
+    pub(crate) channel: String,
+    pub(crate) datatype: Datatype,
+    pub(crate) unit: Option<String>,
+}

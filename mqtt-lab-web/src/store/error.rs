@@ -1,0 +1,125 @@
+//! What can go wrong with a database.
+
+use std::path::PathBuf;
+
+/// Why a database could not be opened, read or written. [`StoreError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The address names an engine that this build does not have.
+    #[error("cannot open database `{url}`: only SQLite is built in")]
+    UnknownEngine {
+        /// The address as configured.
+        url: String,
+    },
+    /// The folder for the database file cannot be made.
+    #[error("cannot create folder `{path}` for the database")]
+    CreateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The path of the database is a folder.
+    #[error("cannot open database `{path}`: it is a folder")]
+    IsFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file, or one beside it, cannot be written.
+    #[error("cannot open database `{path}` for writing")]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is something else, or damaged.
+    #[error("cannot open database `{path}`: it is not an SQLite database, or damaged")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// The engine's reason.
+        source: sqlx::Error,
+    },
+    /// A newer version of this program has written the database.
+    #[error("cannot open database `{path}`: its schema {found} is newer than this program")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema found.
+        found: i64,
+    },
+    /// Another lab has the file open.
+    #[error("cannot open database `{path}`: another lab uses it")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The engine cannot open the file.
+    #[error("cannot open database `{path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The engine's reason.
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot update the schema of database `{path}`")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// The engine's reason.
+        source: Box<sqlx::migrate::MigrateError>,
+    },
+    /// A statement failed.
+    #[error("cannot {what} in the database")]
+    Query {
+        /// What was tried.
+        what: &'static str,
+        /// The engine's reason.
+        source: sqlx::Error,
+    },
+    /// A row holds something this program never wrote.
+    #[error("cannot read {what} from the database: `{found}` is not understood")]
+    Unreadable {
+        /// What was read.
+        what: &'static str,
+        /// What stands there.
+        found: String,
+    },
+}
+
+impl StoreError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownEngine { .. } => "give the path of a file, such as `sqlite:data/lab.db`",
+            Self::CreateFolder { .. } | Self::NotWritable { .. } => {
+                "choose a path that this user may write, or change the folder's permissions"
+            }
+            Self::IsFolder { .. } => "give the path of a file in it, such as `lab.db`",
+            Self::NotADatabase { .. } => "move the file away (a new one is made), or restore a backup",
+            Self::Newer { .. } => "use the newer program, or another database file",
+            Self::InUse { .. } => "stop the other lab, or give this one its own database file",
+            Self::Open { .. } | Self::Migrate { .. } => "check path, permissions and free space",
+            Self::Query { .. } => "check free space and the disk; writing is tried again",
+            Self::Unreadable { .. } => "the file was changed by another program; restore a backup",
+        }
+    }
+
+    /// Whether the data itself was refused (a constraint), so that trying again is of no use.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use sqlx::error::ErrorKind;
+        let Self::Query { source: sqlx::Error::Database(error), .. } = self else { return false };
+        matches!(
+            error.kind(),
+            ErrorKind::UniqueViolation
+                | ErrorKind::ForeignKeyViolation
+                | ErrorKind::NotNullViolation
+                | ErrorKind::CheckViolation
+        )
+    }
+}

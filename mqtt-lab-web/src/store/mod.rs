@@ -1,0 +1,95 @@
+//! Where samples, states and commands are kept: the engine-neutral face of the database.
+//!
+//! SQL stands only in the modules below (one per engine) and in `migrations/`. The rules that hold
+//! for each engine are in [`Store`]; `tests/store_contract.rs` checks them on every engine.
+
+mod error;
+pub mod sqlite;
+mod types;
+mod window;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+
+pub use error::StoreError;
+pub use types::{
+    Command, CommandState, Counts, DeviceId, Last, LostAndFound, NewSample, NewSeries, Outcome, Point,
+    SavedDevice, SavedSeries, SeriesId, Snapshot, StateCause, StateChange, WhenMeasured, Write, WriteReport,
+};
+pub use window::{MAX_RANGES, ReceiveWindow};
+
+/// A database of one lab.
+///
+/// # Contract
+///
+/// - [`write`](Store::write) is one transaction: samples, receive windows, roll-ups and states are
+///   in it together or not at all. What it returned `Ok` for survives the kill of the process.
+/// - A numbered sample (`b` and `n`) is stored once, however often it is written.
+/// - Two different samples of one series at one instant are both kept, the later one at the next
+///   free microsecond.
+/// - Roll-ups count only rows that were really inserted.
+/// - Every method may be called at any time from any task; writers wait for each other.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The engine in one word: `sqlite`.
+    fn engine(&self) -> &'static str;
+
+    /// A random word made with the database, the same ever after: the ingest's MQTT client id holds it.
+    fn identity(&self) -> &str;
+
+    /// Everything the dashboard shows before the first message comes. Ends the commands that an
+    /// earlier process left pending, at `now_us`, as timed out.
+    async fn load(&self, now_us: i64) -> Result<Snapshot, StoreError>;
+
+    /// The id of a device, which is made if need be.
+    async fn open_device(&self, group: &str, device: &str, now_us: i64) -> Result<DeviceId, StoreError>;
+
+    /// A series, which is made if need be.
+    async fn open_series(&self, new: &NewSeries) -> Result<SavedSeries, StoreError>;
+
+    /// Writes a batch in one transaction, in its order.
+    async fn write(&self, batch: &[Write]) -> Result<WriteReport, StoreError>;
+
+    /// Sets the name a person gave (`None`: takes it back) and whether the device is hidden.
+    async fn set_shown(&self, id: DeviceId, name: Option<&str>, hidden: bool) -> Result<(), StoreError>;
+
+    /// The last states of a device, newest first, at most `limit`.
+    async fn states(&self, id: DeviceId, limit: u32) -> Result<Vec<StateChange>, StoreError>;
+
+    /// The last commands to a device, newest first, at most `limit`.
+    async fn commands(&self, id: DeviceId, limit: u32) -> Result<Vec<Command>, StoreError>;
+
+    /// One command.
+    async fn command(&self, id: &str) -> Result<Option<Command>, StoreError>;
+
+    /// Keeps a command that is about to be sent.
+    async fn insert_command(&self, device: DeviceId, command: &Command) -> Result<(), StoreError>;
+
+    /// Ends a command that is pending, or timed out: a late answer is an answer.
+    async fn end_command(
+        &self,
+        id: &str,
+        state: CommandState,
+        error: Option<&str>,
+        ended_us: i64,
+    ) -> Result<(), StoreError>;
+
+    /// A known series by its id.
+    async fn series(&self, id: SeriesId) -> Result<Option<SavedSeries>, StoreError>;
+
+    /// Points of one series in `range` (µs since the Unix epoch), oldest first, thinned to at most
+    /// `max_points` (4 or more) such that the lowest and the highest of each stretch are kept.
+    async fn points(
+        &self,
+        series: &SavedSeries,
+        range: Range<i64>,
+        max_points: usize,
+    ) -> Result<Vec<Point>, StoreError>;
+
+    /// Whether the database answers.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Ends all connections; what was written stays.
+    async fn close(&self);
+}

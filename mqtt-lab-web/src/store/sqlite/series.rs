@@ -1,0 +1,75 @@
+//! Series: which channel's values have which id.
+
+use mqtt_lab_wire::{Datatype, Value};
+use sqlx::SqlitePool;
+
+use super::During;
+use super::value::from_real;
+use crate::store::{DeviceId, Last, NewSeries, SavedSeries, SeriesId, StoreError};
+
+/// Series with their newest sample: one step to the end of the primary key for each.
+const SELECT: &str = "select s.id, s.device_id, s.channel, s.datatype, s.unit,
+        coalesce(n.t, x.t) as t, n.value as number, x.value as text
+    from series s
+    left join sample n on n.series_id = s.id and n.t = (select max(t) from sample where series_id = s.id)
+    left join sample_text x on x.series_id = s.id and x.t = (select max(t) from sample_text where series_id = s.id)";
+
+/// Finds or makes a series. Unique index on `(device_id, channel, datatype)`.
+pub(super) async fn open(pool: &SqlitePool, new: &NewSeries) -> Result<SavedSeries, StoreError> {
+    let id = find_or_make(pool, new).await.during("add a series")?;
+    one(pool, id).await?.ok_or(StoreError::Query { what: "add a series", source: sqlx::Error::RowNotFound })
+}
+
+async fn find_or_make(pool: &SqlitePool, new: &NewSeries) -> sqlx::Result<SeriesId> {
+    let sql = "insert into series (device_id, channel, datatype, unit, created) values ($1, $2, $3, $4, $5)
+               on conflict (device_id, channel, datatype) do update set unit = coalesce(excluded.unit, unit)
+               returning id";
+    let query = sqlx::query_scalar(sql).bind(new.device.0).bind(&new.channel).bind(new.datatype.as_str());
+    query.bind(&new.unit).bind(new.now_us).fetch_one(pool).await.map(SeriesId)
+}
+
+/// By primary key.
+pub(super) async fn one(pool: &SqlitePool, id: SeriesId) -> Result<Option<SavedSeries>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} where s.id = $1"));
+    let row: Option<Row> =
+        sqlx::query_as(sql).bind(id.0).fetch_optional(pool).await.during("read a series")?;
+    row.map(Row::series).transpose()
+}
+
+/// All of them, oldest first; once, at the start.
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<SavedSeries>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} order by s.id"));
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await.during("read the series")?;
+    rows.into_iter().map(Row::series).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    device_id: i64,
+    channel: String,
+    datatype: String,
+    unit: Option<String>,
+    t: Option<i64>,
+    number: Option<f64>,
+    text: Option<String>,
+}
+
+impl Row {
+    fn series(self) -> Result<SavedSeries, StoreError> {
+        let unreadable = || StoreError::Unreadable { what: "a series", found: self.datatype.clone() };
+        let datatype = Datatype::from_word(&self.datatype).ok_or_else(unreadable)?;
+        let value = match (self.number, self.text) {
+            (Some(number), _) => Some(from_real(datatype, number)),
+            (None, text) => text.map(Value::Text),
+        };
+        Ok(SavedSeries {
+            id: SeriesId(self.id),
+            device: DeviceId(self.device_id),
+            channel: self.channel,
+            datatype,
+            unit: self.unit,
+            last: self.t.zip(value).map(|(t_us, value)| Last { t_us, value }),
+        })
+    }
+}

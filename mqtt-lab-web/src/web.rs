@@ -1,0 +1,282 @@
+//! The web as a whole: start and stop in the right order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt_lab_core::link::{Link, Qos, Subscription};
+use mqtt_lab_wire::{Topic, check_word};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::app::{App, Shared};
+use crate::assets::Assets;
+use crate::bus::{Outlet, Source};
+use crate::clock::now_us;
+use crate::commands::Commands;
+use crate::config::{IngestConfig, PublishLog, StoreConfig, WebConfig};
+use crate::error::StartError;
+use crate::guard::{Hosts, Token};
+use crate::health::Health;
+use crate::ingest::{self, Intake, Marker, Writer};
+use crate::live::{self, Hub, Sessions};
+use crate::registry::Registry;
+use crate::stop::stopped;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// Longest wait for requests under way, for the rest of the queue, and for the link, each.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the pages hear of the lab.
+const TICK: Duration = Duration::from_secs(1);
+/// How long the broker keeps messages for an ingest that is away.
+const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// Messages under way between broker and commit.
+const WINDOW: u16 = 2_048;
+
+/// A running web: ingest, store, API and dashboard. Stop it with [`Web::shutdown`].
+///
+/// ```no_run
+/// # use mqtt_lab_core::link::LinkConfig;
+/// # use mqtt_lab_web::{IngestConfig, StoreConfig, Web, WebConfig};
+/// # async fn run() -> Result<(), mqtt_lab_web::StartError> {
+/// let link = LinkConfig::new("127.0.0.1:1883", "");
+/// let ingest = IngestConfig { link, root: "lab".to_owned() };
+/// let web = Web::start(WebConfig::default(), StoreConfig::default(), ingest, None).await?;
+/// println!("dashboard http://{}", web.local_addr());
+/// web.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Web {
+    address: SocketAddr,
+    app: App,
+    marker: Arc<Marker>,
+    /// Ends everything but the writer, then the writer.
+    stop: watch::Sender<bool>,
+    abandon: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    reader: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    background: Background,
+}
+
+impl Web {
+    /// Opens the store, binds the address, connects to the broker and serves.
+    ///
+    /// The link gets the client id `<root>-ingest-<word of the store>`, a persistent session, and
+    /// the subscription `<root>/#` at QoS 1. `publish_log` is asked for the publisher's QoS.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what could not be done; nothing is left running.
+    pub async fn start(
+        web: WebConfig,
+        store: StoreConfig,
+        ingest: IngestConfig,
+        publish_log: Option<PublishLog>,
+    ) -> Result<Self, StartError> {
+        let IngestConfig { mut link, root } = ingest;
+        check_root(&root)?;
+        let listener = bind(&web).await?;
+        let store = SqliteStore::open(&store.url).await?;
+        link.client_id = format!("{}-ingest-{}", root.replace('/', "-"), store.identity());
+        link.keep_session = true;
+        link.session_expiry = link.session_expiry.max(SESSION_EXPIRY);
+        link.incoming_capacity = link.incoming_capacity.max(usize::from(WINDOW));
+        let mut all = Subscription::new(Topic::all(&root).to_string(), Qos::AtLeastOnce);
+        all.retain_as_published = true;
+        link.subscriptions = vec![all];
+        let (link, events) = Link::spawn(link)?;
+        let bus = (Arc::new(link) as Arc<dyn Outlet>, Box::new(events) as Box<dyn Source>);
+        Self::run(web, listener, Arc::new(store), root, bus, publish_log).await
+    }
+
+    /// As [`Web::start`], with a store and a connection of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], except those of store and link.
+    pub async fn start_with(
+        web: WebConfig,
+        store: Arc<dyn Store>,
+        root: String,
+        bus: (Arc<dyn Outlet>, Box<dyn Source>),
+        publish_log: Option<PublishLog>,
+    ) -> Result<Self, StartError> {
+        check_root(&root)?;
+        let listener = bind(&web).await?;
+        Self::run(web, listener, store, root, bus, publish_log).await
+    }
+
+    async fn run(
+        config: WebConfig,
+        listener: TcpListener,
+        store: Arc<dyn Store>,
+        root: String,
+        (outlet, source): (Arc<dyn Outlet>, Box<dyn Source>),
+        log: Option<PublishLog>,
+    ) -> Result<Self, StartError> {
+        let failed = |source| StartError::Listen { address: config.bind.clone(), source };
+        let address = listener.local_addr().map_err(failed)?;
+        let token = match &config.token {
+            Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
+            None => None,
+        };
+        let started_us = now_us();
+        let snapshot = match store.load(started_us).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                outlet.close(Duration::ZERO).await;
+                return Err(error.into());
+            }
+        };
+        let hub = Hub::new();
+        let registry = Arc::new(Registry::new(root, log, Arc::clone(&hub), snapshot));
+        let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::clone(&outlet));
+        let health = Arc::new(Health::default());
+        let ((stop, stopped), (abandon, abandoned)) = (watch::channel(false), watch::channel(false));
+        let app = App(Arc::new(Shared {
+            hosts: Hosts::new(&config.bind, address, &config.allowed_hosts),
+            token,
+            commands: Arc::clone(&commands),
+            store: Arc::clone(&store),
+            outlet,
+            health: Arc::clone(&health),
+            sessions: Sessions::default(),
+            assets: Assets::embedded(),
+            stop: stopped.clone(),
+            started_us,
+            lost_before: registry.lost(),
+            registry: Arc::clone(&registry),
+            config,
+        }));
+        let (sender, receiver) = ingest::queue();
+        let marker = Arc::new(Marker::default());
+        let intake = Intake::new(
+            Arc::clone(&registry),
+            commands,
+            Arc::clone(&store),
+            Arc::clone(&health),
+            Arc::clone(&app.outlet),
+            Arc::clone(&marker),
+            stopped.clone(),
+        );
+        let writer = Writer::new(store, Arc::clone(&registry), health, abandoned);
+        Ok(Self {
+            address,
+            server: tokio::spawn(serve(listener, app.clone(), stopped.clone())),
+            reader: tokio::spawn(ingest::read(source, intake, sender, stopped)),
+            writer: tokio::spawn(writer.run(receiver)),
+            background: Background([tokio::spawn(live::run(hub, registry)), tokio::spawn(tick(app.clone()))]),
+            app,
+            marker,
+            stop,
+            abandon,
+        })
+    }
+
+    /// The address of the dashboard; with port 0 configured, the port the system chose.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the handlers share, for a [`router`](crate::router) without socket.
+    #[must_use]
+    pub fn app(&self) -> App {
+        self.app.clone()
+    }
+
+    /// Waits until the subscription stands, at most for `limit`; false: it does not yet. What is
+    /// published later than that is received.
+    pub async fn listening(&self, limit: Duration) -> bool {
+        timeout(limit, self.app.outlet.listening()).await.is_ok()
+    }
+
+    /// Waits until everything that the broker had taken before this call has been received, at most for
+    /// `limit`; false: it did not all come. Called between the goodbye of the devices and
+    /// [`shutdown`](Web::shutdown), it lets nothing of theirs be lost.
+    pub async fn catch_up(&self, limit: Duration) -> bool {
+        self.marker.pass(self.app.registry.root(), &*self.app.outlet, limit).await
+    }
+
+    /// Stops in order: no more requests, no more messages; what was received is committed and
+    /// acknowledged; then link and store close. Takes seconds at most.
+    pub async fn shutdown(self) {
+        let Self { app, stop, abandon, server, reader, writer, background, .. } = self;
+        stop.send_replace(true);
+        finish("the web server", server).await;
+        finish("the reader of messages", reader).await;
+        let mut writer = writer;
+        if timeout(PATIENCE, &mut writer).await.is_err() {
+            abandon.send_replace(true);
+            finish("the writer of samples", writer).await;
+        }
+        drop(background);
+        app.outlet.close(PATIENCE).await;
+        app.store.close().await;
+    }
+}
+
+/// Tasks without an end of their own; they end with this.
+#[derive(Debug)]
+struct Background([JoinHandle<()>; 2]);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn finish(what: &str, mut task: JoinHandle<()>) {
+    match timeout(PATIENCE, &mut task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "{what} ended badly"),
+        Err(_) => {
+            tracing::warn!("{what} did not end in time");
+            task.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, app: App, mut stop: watch::Receiver<bool>) {
+    let service = crate::router(app);
+    let graceful = async move { stopped(&mut stop).await };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(graceful).await {
+        tracing::error!(%error, "the web server ended");
+    }
+}
+
+/// Tells the pages of the lab and of changed counts.
+async fn tick(app: App) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        app.registry.show_counts();
+        app.registry.hub.send(&serde_json::json!({"type": "lab", "lab": app.lab()}));
+    }
+}
+
+fn check_root(root: &str) -> Result<(), StartError> {
+    let word = |word: &str| check_word(word).is_ok() && !word.starts_with('$');
+    if root.split('/').all(word) { Ok(()) } else { Err(StartError::BadRoot { root: root.to_owned() }) }
+}
+
+async fn bind(config: &WebConfig) -> Result<TcpListener, StartError> {
+    let address = config.bind.clone();
+    let listener = TcpListener::bind(&address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => StartError::AddressTaken { address: address.clone(), source },
+        _ => StartError::Listen { address: address.clone(), source },
+    })?;
+    let local =
+        listener.local_addr().map_err(|source| StartError::Listen { address: address.clone(), source })?;
+    if !local.ip().is_loopback() && (config.token.is_none() || !config.allow_remote) {
+        return Err(StartError::Unprotected { address });
+    }
+    Ok(listener)
+}

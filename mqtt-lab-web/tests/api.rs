@@ -1,0 +1,694 @@
+//! The HTTP API over real sockets: every route, who may call it, and the live messages.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, StatusCode, header};
+use futures_util::StreamExt;
+use mqtt_lab_core::link::{Event, Incoming, Publish, Qos};
+use mqtt_lab_web::bus::{Outlet, OutletStatus, Source};
+use mqtt_lab_web::store::Store;
+use mqtt_lab_web::store::sqlite::SqliteStore;
+use mqtt_lab_web::{PublishLog, Seen, StartError, Web, WebConfig, router};
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tower::ServiceExt;
+
+/// Far longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker of its own: what is published is kept, what is said is heard.
+#[derive(Default)]
+struct Broker {
+    away: AtomicBool,
+    published: Mutex<Vec<Publish>>,
+}
+
+#[async_trait]
+impl Outlet for Broker {
+    async fn deliver(&self, message: Publish) -> Result<(), String> {
+        if message.topic.contains("/forbidden/") {
+            return Err("refused: not authorized".to_owned());
+        }
+        self.published.lock().unwrap().push(message);
+        Ok(())
+    }
+    fn listen(&self, _: &str) {}
+    async fn listening(&self) {}
+    fn status(&self) -> OutletStatus {
+        let connected = !self.away.load(Ordering::SeqCst);
+        let error = (!connected).then(|| "connection refused".to_owned());
+        OutletStatus { connected, broker: "127.0.0.1:1883".to_owned(), error }
+    }
+    async fn close(&self, _: Duration) {}
+}
+
+struct Ears(mpsc::Receiver<Event>);
+
+#[async_trait]
+impl Source for Ears {
+    async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+struct Lab {
+    web: Web,
+    broker: Arc<Broker>,
+    mouth: mpsc::Sender<Event>,
+    _folder: tempfile::TempDir,
+}
+
+impl Lab {
+    async fn new() -> Self {
+        Self::with(WebConfig::default()).await
+    }
+
+    async fn with(config: WebConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lab.sqlite");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
+        let broker = Arc::new(Broker::default());
+        let (mouth, ears) = mpsc::channel(64);
+        let config = WebConfig { bind: "127.0.0.1:0".to_owned(), ..config };
+        let log: PublishLog = Arc::new(|topic| {
+            topic.ends_with("/logged").then_some(Seen { qos: Qos::ExactlyOnce, retain: true })
+        });
+        let bus = (broker.clone() as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
+        let web = Web::start_with(config, store, "lab".to_owned(), bus, Some(log)).await.unwrap();
+        Self { web, broker, mouth, _folder: folder }
+    }
+
+    /// A lab with one lamp that has spoken.
+    async fn with_lamp() -> Self {
+        let lab = Self::new().await;
+        lab.say("lab/demo/lamp/$info", INFO).await;
+        lab.say("lab/demo/lamp/$state", "ready").await;
+        lab.say("lab/demo/lamp/on", "false").await;
+        lab.stored(1).await;
+        lab
+    }
+
+    async fn say(&self, topic: &str, payload: &str) {
+        let message = Incoming::detached(topic, payload.to_owned());
+        self.mouth.send(Event::Message(message)).await.unwrap();
+    }
+
+    fn host(&self) -> String {
+        self.web.local_addr().to_string()
+    }
+
+    async fn call(&self, request: Request<Body>) -> Response<Body> {
+        router(self.web.app()).oneshot(request).await.unwrap()
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        Request::builder().method(method).uri(path).header(header::HOST, self.host())
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Json) {
+        json_of(self.call(self.request("GET", path).body(Body::empty()).unwrap()).await).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Json) -> (StatusCode, Json) {
+        let request = self.request(method, path).header(header::CONTENT_TYPE, "application/json");
+        json_of(self.call(request.body(Body::from(body.to_string())).unwrap()).await).await
+    }
+
+    /// Waits until so many samples are committed.
+    async fn stored(&self, count: u64) {
+        let enough = async {
+            while self.get("/api/v1/lab").await.1["counts"]["stored"].as_u64().unwrap() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, enough).await.unwrap();
+    }
+
+    /// Waits until a command has ended.
+    async fn ended(&self, id: &str) -> Json {
+        let ended = async {
+            loop {
+                let (_, command) = self.get(&format!("/api/v1/commands/{id}")).await;
+                if command["state"] != "pending" {
+                    return command;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, ended).await.unwrap()
+    }
+}
+
+const INFO: &str = r#"{"schema":1,"role":"actuator","kind":"lamp","label":"Lamp","qos":1,"retain":true,"channels":[
+    {"name":"on","datatype":"bool","settable":true},{"name":"power","datatype":"float","unit":"W"},
+    {"name":"scene","datatype":"choice","choices":["day","night"],"settable":true}]}"#;
+
+async fn json_of(response: Response<Body>) -> (StatusCode, Json) {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let body: Json = serde_json::from_slice(&bytes).unwrap_or(Json::Null);
+    if status.is_client_error() || status.is_server_error() {
+        assert_eq!((&body["type"], &body["status"]), (&json!("about:blank"), &json!(status.as_u16())));
+        assert!(body["title"].is_string() && body["detail"].is_string());
+    }
+    (status, body)
+}
+
+#[tokio::test]
+async fn the_lab_says_how_it_is() {
+    let lab = Lab::with_lamp().await;
+    let (status, body) = lab.get("/api/v1/lab").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body["broker"],
+        json!({"address": "127.0.0.1:1883", "embedded": false, "connected": true, "error": null})
+    );
+    assert_eq!(body["store"], json!({"engine": "sqlite", "error": null}));
+    assert_eq!(body["counts"], json!({"received": 1, "stored": 1, "duplicate": 0, "refused": 0, "lost": 0}));
+    assert_eq!((&body["root"], &body["name"]), (&json!("lab"), &json!("mqtt-lab")));
+    assert!(body["started_ms"].as_f64().unwrap() > 1.7e12);
+}
+
+#[tokio::test]
+async fn a_device_is_shown_as_the_contract_says() {
+    let lab = Lab::with_lamp().await;
+    lab.say("lab/demo/x/logged", "1").await;
+    lab.stored(2).await;
+    let (_, devices) = lab.get("/api/v1/devices").await;
+    let names: Vec<_> =
+        devices.as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lamp", "x"]);
+    let (status, lamp) = lab.get("/api/v1/devices/demo/lamp").await;
+    assert_eq!((status, &lamp), (StatusCode::OK, &devices[0]));
+    let keys: BTreeSet<_> = lamp.as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted = "group id name label kind role hidden announced state state_since_ms error last_seen_ms trigger \
+                  payload version keep_alive_s will counts channels refusal";
+    assert_eq!(keys, wanted.split_whitespace().collect());
+    assert_eq!(
+        (&lamp["role"], &lamp["state"], &lamp["announced"]),
+        (&json!("actuator"), &json!("ready"), &json!(true))
+    );
+    let on = &lamp["channels"][0];
+    let keys: BTreeSet<_> = on.as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted = "series name label datatype unit quantity min max step max_len choices settable qos retain value time_ms bytes";
+    assert_eq!(keys, wanted.split_whitespace().collect());
+    assert_eq!(
+        (&on["value"], &on["bytes"], &on["qos"], &on["settable"]),
+        (&json!(false), &json!(5), &json!(1), &json!(true))
+    );
+    assert_eq!(lamp["channels"][1]["series"], Json::Null);
+    assert_eq!(lamp["channels"][2]["choices"], json!(["day", "night"]));
+    let logged = &devices[1]["channels"][0];
+    assert_eq!((&logged["qos"], &logged["retain"]), (&json!(2), &json!(true)));
+    let (status, _) = lab.get("/api/v1/devices/demo/nobody").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_device_can_be_named_and_hidden() {
+    let lab = Lab::with_lamp().await;
+    let path = "/api/v1/devices/demo/lamp";
+    let (status, lamp) = lab.send("PATCH", path, &json!({"name": " Licht "})).await;
+    assert_eq!((status, &lamp["name"], &lamp["hidden"]), (StatusCode::OK, &json!("Licht"), &json!(false)));
+    let (_, lamp) = lab.send("PATCH", path, &json!({"hidden": true})).await;
+    assert_eq!((&lamp["name"], &lamp["hidden"]), (&json!("Licht"), &json!(true)));
+    assert_eq!(lab.get("/api/v1/recent").await.1, json!({"points": {}}));
+    let (_, lamp) = lab.send("PATCH", path, &json!({"name": null, "hidden": false})).await;
+    assert_eq!((&lamp["name"], &lamp["hidden"]), (&Json::Null, &json!(false)));
+    for bad in [
+        json!({}),
+        json!({"name": ""}),
+        json!({"name": "x".repeat(101)}),
+        json!({"color": 1}),
+        json!([]),
+        json!({"name": "a\nb"}),
+    ] {
+        assert_eq!(lab.send("PATCH", path, &bad).await.0, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    let unknown = lab.send("PATCH", "/api/v1/devices/demo/nobody", &json!({"hidden": true})).await;
+    assert_eq!(unknown.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn states_and_values_can_be_read() {
+    let lab = Lab::with_lamp().await;
+    lab.say("lab/demo/lamp/$state", "lost").await;
+    lab.say("lab/demo/lamp/on", "true").await;
+    lab.stored(2).await;
+    let (_, states) = lab.get("/api/v1/devices/demo/lamp/states").await;
+    let states: Vec<_> =
+        states.as_array().unwrap().iter().map(|s| (s["state"].clone(), s["cause"].clone())).collect();
+    assert_eq!(states, [(json!("lost"), json!("will")), (json!("ready"), json!("announced"))]);
+    let (_, newest) = lab.get("/api/v1/devices/demo/lamp/states?limit=1").await;
+    assert_eq!(newest.as_array().unwrap().len(), 1);
+    let (_, series) = lab.get("/api/v1/series").await;
+    assert_eq!(
+        series,
+        json!([{"id": 1, "group": "demo", "device": "lamp", "channel": "on", "datatype": "bool", "unit": null}])
+    );
+    let (_, points) = lab.get("/api/v1/series/1/points?max_points=4").await;
+    assert_eq!((&points["series"], &points["datatype"]), (&json!(1), &json!("bool")));
+    let values: Vec<_> = points["points"].as_array().unwrap().iter().map(|point| point[1].clone()).collect();
+    assert_eq!(values, [json!(false), json!(true)]);
+    assert_eq!(lab.get("/api/v1/series/1/points?from_ms=0&to_ms=5.5").await.1["points"], json!([]));
+    let (_, recent) = lab.get("/api/v1/recent?window_ms=60000&max_points=120").await;
+    assert_eq!(recent["points"]["1"], points["points"]);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_a_reason() {
+    let lab = Lab::with_lamp().await;
+    for path in [
+        "/api/v1/series/1/points?from_ms=2&to_ms=1",
+        "/api/v1/series/1/points?from_ms=soon",
+        "/api/v1/series/1/points?from_ms=NaN",
+        "/api/v1/series/1/points?max_points=3",
+        "/api/v1/series/1/points?max_points=5001",
+        "/api/v1/series/1/points?max_point=10",
+        "/api/v1/series/one/points",
+        "/api/v1/recent?window_ms=0",
+        "/api/v1/devices/demo/lamp/states?limit=0",
+        "/api/v1/devices/demo/lamp/commands?limit=x",
+        "/api/v1/devices/demo/%ff",
+        "/api/v1/live",
+    ] {
+        assert_eq!(lab.get(path).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    for path in [
+        "/api/v1/series/99/points",
+        "/api/v1/commands/none",
+        "/api/v1/nothing",
+        "/nothing.js",
+        "/../Cargo.toml",
+    ] {
+        assert_eq!(lab.get(path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(lab.send("DELETE", "/api/v1/lab", &json!({})).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    let set = "/api/v1/devices/demo/lamp/on/set";
+    let long = json!({"value": "x".repeat(70_000)});
+    assert_eq!(lab.send("POST", set, &long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let form = lab.request("POST", set).body(Body::from("value=true")).unwrap();
+    assert_eq!(json_of(lab.call(form).await).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn a_command_goes_out_and_its_answer_comes_back() {
+    let lab = Lab::with_lamp().await;
+    let (status, command) =
+        lab.send("POST", "/api/v1/devices/demo/lamp/on/set", &json!({"value": 1, "ttl_ms": 60_000})).await;
+    assert_eq!(
+        (status, &command["state"], &command["value"]),
+        (StatusCode::ACCEPTED, &json!("pending"), &json!(true))
+    );
+    let id = command["id"].as_str().unwrap().to_owned();
+    let sent = async {
+        loop {
+            if let Some(sent) = lab.broker.published.lock().unwrap().first() {
+                return sent.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let sent = timeout(PATIENCE, sent).await.unwrap();
+    assert_eq!(
+        (sent.topic.as_str(), sent.qos, sent.retain),
+        ("lab/demo/lamp/on/set", Qos::AtLeastOnce, false)
+    );
+    let wire = mqtt_lab_wire::Command::decode(&sent.payload).unwrap();
+    assert_eq!((wire.id, wire.ttl_ms), (Some(id.as_str()), Some(60_000)));
+    lab.say("lab/demo/lamp/on/result", &format!(r#"{{"id":"{id}","ok":true,"v":true}}"#)).await;
+    let ended = lab.ended(&id).await;
+    assert_eq!((&ended["state"], &ended["error"]), (&json!("confirmed"), &Json::Null));
+    assert_eq!(lab.get("/api/v1/devices/demo/lamp/commands").await.1, json!([ended]));
+}
+
+#[tokio::test]
+async fn a_command_without_answer_times_out() {
+    let lab = Lab::with_lamp().await;
+    let (_, command) =
+        lab.send("POST", "/api/v1/devices/demo/lamp/on/set", &json!({"value": true, "ttl_ms": 1})).await;
+    let ended = lab.ended(command["id"].as_str().unwrap()).await;
+    assert_eq!(ended["state"], "timed_out");
+    assert!(ended["ended_ms"].as_f64().unwrap() >= ended["sent_ms"].as_f64().unwrap() + 1_000.0);
+}
+
+#[tokio::test]
+async fn a_command_that_the_broker_refuses_is_refused() {
+    let lab = Lab::new().await;
+    lab.say("lab/forbidden/x/y", "1").await;
+    lab.stored(1).await;
+    let (_, command) = lab.send("POST", "/api/v1/devices/forbidden/x/y/set", &json!({"value": 2})).await;
+    let ended = lab.ended(command["id"].as_str().unwrap()).await;
+    assert_eq!((&ended["state"], &ended["error"]), (&json!("refused"), &json!("refused: not authorized")));
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_fit_is_not_sent() {
+    let lab = Lab::with_lamp().await;
+    for (channel, body, status) in [
+        ("on", json!({"value": "maybe"}), StatusCode::UNPROCESSABLE_ENTITY),
+        ("on", json!({"value": null}), StatusCode::UNPROCESSABLE_ENTITY),
+        ("on", json!({"value": [1]}), StatusCode::UNPROCESSABLE_ENTITY),
+        ("scene", json!({"value": "dusk"}), StatusCode::UNPROCESSABLE_ENTITY),
+        ("power", json!({"value": 1}), StatusCode::UNPROCESSABLE_ENTITY),
+        ("on", json!({"value": true, "ttl_ms": 0}), StatusCode::BAD_REQUEST),
+        ("on", json!({}), StatusCode::BAD_REQUEST),
+        ("a%2B", json!({"value": true}), StatusCode::BAD_REQUEST),
+        ("$state", json!({"value": true}), StatusCode::BAD_REQUEST),
+    ] {
+        let path = format!("/api/v1/devices/demo/lamp/{channel}/set");
+        assert_eq!(lab.send("POST", &path, &body).await.0, status, "{channel} {body}");
+    }
+    let path = "/api/v1/devices/demo/nobody/on/set";
+    assert_eq!(lab.send("POST", path, &json!({"value": true})).await.0, StatusCode::NOT_FOUND);
+    lab.broker.away.store(true, Ordering::SeqCst);
+    let path = "/api/v1/devices/demo/lamp/on/set";
+    assert_eq!(lab.send("POST", path, &json!({"value": true})).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(lab.broker.published.lock().unwrap().is_empty());
+    assert_eq!(lab.get("/api/v1/devices/demo/lamp/commands").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics() {
+    let lab = Lab::with_lamp().await;
+    assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
+    assert_eq!(lab.get("/readyz").await.0, StatusCode::OK);
+    let response = lab.call(lab.request("GET", "/metrics").body(Body::empty()).unwrap()).await;
+    let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let text = std::str::from_utf8(&text).unwrap();
+    for line in [
+        "mqtt_lab_samples_stored_total 1",
+        "mqtt_lab_broker_connected 1",
+        "mqtt_lab_devices{state=\"ready\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+    lab.broker.away.store(true, Ordering::SeqCst);
+    let (status, problem) = lab.get("/readyz").await;
+    assert_eq!(
+        (status, &problem["detail"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("broker: connection refused"))
+    );
+    assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_description_lists_every_route() {
+    let lab = Lab::new().await;
+    let (_, description) = lab.get("/api/openapi.json").await;
+    assert_eq!(description["openapi"], "3.1.0");
+    let source = include_str!("../src/api/mod.rs");
+    let served: BTreeSet<_> =
+        source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let listed: BTreeSet<_> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(listed, served);
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let path = path.replace("{id}", "1").replace(['{', '}'], "");
+            let request = lab.request(&method.to_uppercase(), &path).body(Body::empty()).unwrap();
+            let status = lab.call(request).await.status();
+            assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_foreign_pages_are_refused() {
+    let lab =
+        Lab::with(WebConfig { allowed_hosts: vec!["lab.example.org".to_owned()], ..WebConfig::default() })
+            .await;
+    let status = async |method: &str, host: Option<&str>, origin: Option<&str>| {
+        let mut request = Request::builder().method(method).uri("/api/v1/lab");
+        if let Some(host) = host {
+            request = request.header(header::HOST, host);
+        }
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        lab.call(request.body(Body::empty()).unwrap()).await.status()
+    };
+    let (own, port) = (lab.host(), lab.web.local_addr().port());
+    let (named, origin) = (format!("localhost:{port}"), format!("http://{own}"));
+    assert_eq!(status("GET", Some(&own), None).await, StatusCode::OK);
+    assert_eq!(status("GET", Some(&named), None).await, StatusCode::OK);
+    assert_eq!(status("GET", Some("lab.example.org"), None).await, StatusCode::OK);
+    assert_eq!(
+        status("GET", Some(&own), Some("http://evil.example")).await,
+        StatusCode::OK,
+        "the browser keeps it from the page"
+    );
+    assert_eq!(status("GET", Some("evil.example"), None).await, StatusCode::FORBIDDEN);
+    assert_eq!(status("GET", Some("localhost"), None).await, StatusCode::FORBIDDEN);
+    assert_eq!(status("GET", None, None).await, StatusCode::FORBIDDEN);
+    // 405: it passed the guard.
+    assert_eq!(status("POST", Some(&own), Some(&origin)).await, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(status("POST", Some(&own), None).await, StatusCode::METHOD_NOT_ALLOWED);
+    for foreign in ["http://evil.example", "null", "http://localhost:1", "http://127.0.0.1"] {
+        assert_eq!(status("POST", Some(&own), Some(foreign)).await, StatusCode::FORBIDDEN, "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_needed_where_one_is_set() {
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    let get = async |path: &str, name: header::HeaderName, value: &str| {
+        let request = lab.request("GET", path).header(name, value);
+        lab.call(request.body(Body::empty()).unwrap()).await.status()
+    };
+    for path in ["/api/v1/lab", "/api/v1/devices", "/api/v1/live", "/api/openapi.json", "/metrics", "/readyz"]
+    {
+        assert_eq!(lab.get(path).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(get("/api/v1/lab", header::AUTHORIZATION, "Bearer geheim-7").await, StatusCode::OK);
+    assert_eq!(get("/api/v1/lab", header::AUTHORIZATION, "Bearer geheim-8").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(get("/api/v1/lab", header::COOKIE, "a=b; mqtt_lab_token=geheim-7").await, StatusCode::OK);
+    assert_eq!(get("/api/v1/lab", header::COOKIE, "mqtt_lab_token=").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
+    let (status, _) = lab.send("POST", "/api/v1/login", &json!({"token": "falsch"})).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let request = lab.request("POST", "/api/v1/login").header(header::CONTENT_TYPE, "application/json");
+    let response = lab.call(request.body(Body::from(r#"{"token":"geheim-7"}"#)).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    for part in ["mqtt_lab_token=geheim-7", "HttpOnly", "SameSite=Strict"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let pair = cookie.split(';').next().unwrap().to_owned();
+    assert_eq!(get("/api/v1/lab", header::COOKIE, &pair).await, StatusCode::OK);
+    // A foreign page may not log in, whatever it knows.
+    let foreign = lab.request("POST", "/api/v1/login").header(header::ORIGIN, "http://evil.example");
+    assert_eq!(lab.call(foreign.body(Body::empty()).unwrap()).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_page_is_served_with_protection_and_without_reloading() {
+    let lab = Lab::new().await;
+    let request =
+        lab.request("GET", "/").header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
+    let response = lab.call(request).await;
+    let headers = response.headers().clone();
+    assert_eq!(
+        (response.status(), &headers[header::CONTENT_ENCODING]),
+        (StatusCode::OK, &"gzip".parse().unwrap())
+    );
+    assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+    let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"));
+    let again = lab.request("GET", "/").header(header::IF_NONE_MATCH, &headers[header::ETAG]);
+    let response = lab.call(again.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+    let script = lab.call(lab.request("GET", "/js/main.js").body(Body::empty()).unwrap()).await;
+    assert_eq!(script.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+    let values = lab.call(lab.request("GET", "/api/v1/lab").body(Body::empty()).unwrap()).await;
+    assert_eq!(values.headers()[header::CACHE_CONTROL], "no-store");
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn connect(address: SocketAddr, headers: &[(&str, &str)]) -> Result<Socket, SocketError> {
+    let mut request = format!("ws://{address}/api/v1/live").into_client_request().unwrap();
+    for (name, value) in headers {
+        let name: header::HeaderName = name.parse().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+}
+
+/// The next message; `None` once the server said goodbye.
+async fn next(socket: &mut Socket) -> Option<Json> {
+    match timeout(PATIENCE, socket.next()).await.unwrap() {
+        Some(Ok(Message::Text(text))) => Some(serde_json::from_str(&text).unwrap()),
+        _ => None,
+    }
+}
+
+/// The next message of a type.
+async fn wait_for(socket: &mut Socket, kind: &str) -> Json {
+    loop {
+        let message = next(socket).await.unwrap();
+        if message["type"] == kind {
+            return message;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_live_socket_tells_what_changes() {
+    let lab = Lab::with_lamp().await;
+    let mut socket =
+        connect(lab.web.local_addr(), &[("origin", &format!("http://{}", lab.host()))]).await.unwrap();
+    let first = next(&mut socket).await.unwrap();
+    assert_eq!((&first["type"], &first["devices"][0]["id"]), (&json!("devices"), &json!("lamp")));
+    lab.say("lab/demo/lamp/on", "true").await;
+    let samples = wait_for(&mut socket, "samples").await;
+    let row = samples["samples"][0].as_array().unwrap();
+    assert_eq!((&row[0], &row[2], &row[3], &row[4]), (&json!(1), &json!(true), &json!(4), &json!(1)));
+    lab.say("lab/new/device/t", "1").await;
+    // It is known before its samples come.
+    let mut known = Vec::new();
+    loop {
+        let message = next(&mut socket).await.unwrap();
+        match message["type"].as_str().unwrap() {
+            "device" => known.extend(
+                message["device"]["channels"].as_array().unwrap().iter().map(|c| c["series"].clone()),
+            ),
+            "samples" if message["samples"].as_array().unwrap().iter().any(|row| row[0] == 2) => break,
+            _ => {}
+        }
+    }
+    assert!(known.contains(&json!(2)));
+    lab.say("lab/demo/lamp/$state", "lost").await;
+    loop {
+        let message = wait_for(&mut socket, "device").await;
+        if message["device"]["state"] == "lost" {
+            break;
+        }
+    }
+    lab.send("POST", "/api/v1/devices/demo/lamp/on/set", &json!({"value": true})).await;
+    assert_eq!(wait_for(&mut socket, "command").await["command"]["state"], "pending");
+    assert_eq!(wait_for(&mut socket, "lab").await["lab"]["broker"]["connected"], true);
+    lab.say("lab/demo/lamp/$info", "").await;
+    assert_eq!(
+        wait_for(&mut socket, "removed").await,
+        json!({"type": "removed", "group": "demo", "id": "lamp"})
+    );
+    lab.web.shutdown().await;
+    while next(&mut socket).await.is_some() {}
+}
+
+#[tokio::test]
+async fn counts_are_told_within_a_tick() {
+    let lab = Lab::new().await;
+    let mut socket = connect(lab.web.local_addr(), &[]).await.unwrap();
+    lab.say("lab/demo/x/t", r#"{"v":1,"t":1795435200000000,"b":"k3f9","n":1}"#).await;
+    lab.say("lab/demo/x/t", r#"{"v":2,"t":1795435200000001,"b":"k3f9","n":5}"#).await;
+    loop {
+        let message = wait_for(&mut socket, "device").await;
+        if message["device"]["counts"]["lost"] == 3 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_listen() {
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    let address = lab.web.local_addr();
+    let status = async |headers: &[(&str, &str)]| match connect(address, headers).await {
+        Ok(_) => StatusCode::SWITCHING_PROTOCOLS,
+        Err(SocketError::Http(response)) => response.status(),
+        Err(other) => panic!("{other}"),
+    };
+    let own = format!("http://{address}");
+    let cookie = ("cookie", "mqtt_lab_token=geheim-7");
+    assert_eq!(status(&[("origin", &own), cookie]).await, StatusCode::SWITCHING_PROTOCOLS);
+    assert_eq!(status(&[("origin", "http://evil.example"), cookie]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&[("origin", &own)]).await, StatusCode::UNAUTHORIZED);
+    let open = Lab::new().await;
+    let refused = connect(open.web.local_addr(), &[("host", "evil.example")]).await;
+    assert!(
+        matches!(refused, Err(SocketError::Http(response)) if response.status() == StatusCode::FORBIDDEN)
+    );
+}
+
+#[tokio::test]
+async fn what_was_said_is_there_after_a_restart() {
+    let lab = Lab::with_lamp().await;
+    for i in 0..40 {
+        lab.say("lab/demo/lamp/power", &i.to_string()).await;
+    }
+    // All of it was received when the 41st is taken; the shutdown commits what is on its way.
+    lab.stored(2).await;
+    let Lab { web, _folder: folder, mouth, .. } = lab;
+    let taken = async {
+        while mouth.capacity() < mouth.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap();
+    web.shutdown().await;
+    let path = folder.path().join("lab.sqlite");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
+    let (_mouth, ears) = mpsc::channel(1);
+    let bus = (Arc::new(Broker::default()) as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
+    let config = WebConfig { bind: "127.0.0.1:0".to_owned(), ..WebConfig::default() };
+    let web = Web::start_with(config, store, "lab".to_owned(), bus, None).await.unwrap();
+    let request = Request::get("/api/v1/series/2/points").header(header::HOST, web.local_addr().to_string());
+    let response = router(web.app()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (_, body) = json_of(response).await;
+    assert_eq!(body["points"].as_array().unwrap().len(), 40);
+}
+
+async fn start_at(bind: &str, token: Option<&str>, root: &str) -> Result<Web, StartError> {
+    let config = WebConfig { bind: bind.to_owned(), token: token.map(str::to_owned), ..WebConfig::default() };
+    start_as(config, root).await
+}
+
+async fn start_as(config: WebConfig, root: &str) -> Result<Web, StartError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
+    let (_, ears) = mpsc::channel(1);
+    let bus = (Arc::new(Broker::default()) as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
+    Web::start_with(config, store, root.to_owned(), bus, None).await
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_served_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = start_at(&address, None, "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::AddressTaken { .. }), "{error:?}");
+    assert!(error.to_string().contains(&address) && error.hint().contains("web.bind"));
+    let error = start_at("192.0.2.1:0", None, "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::Listen { .. }), "{error:?}");
+    let error = start_at("0.0.0.0:0", None, "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::Unprotected { .. }), "{error:?}");
+    let error = start_at("0.0.0.0:0", Some("geheim-7"), "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::Unprotected { .. }), "{error:?}");
+    let bind = "0.0.0.0:0".to_owned();
+    let open = WebConfig { bind, allow_remote: true, ..WebConfig::default() };
+    let error = start_as(open.clone(), "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::Unprotected { .. }), "{error:?}");
+    let guarded = WebConfig { token: Some("geheim-7".to_owned()), ..open };
+    start_as(guarded, "lab").await.unwrap().shutdown().await;
+    let error = start_at("127.0.0.1:0", Some("a b"), "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::BadToken), "{error:?}");
+    let error = start_at("127.0.0.1:0", None, "lab/#").await.unwrap_err();
+    assert!(matches!(error, StartError::BadRoot { .. }), "{error:?}");
+}
