@@ -1,0 +1,158 @@
+//! The whole configuration file.
+
+use crate::failure::Failure;
+use crate::locate::{self, Step};
+use mqtt_lab_core::broker::BrokerConfig;
+use mqtt_lab_core::config::{DeviceConfig, MqttConfig, Problem};
+use mqtt_lab_core::{BuildError, Lab, LabBuilder, Role};
+use mqtt_lab_web::{StoreConfig, WebConfig};
+use serde::Deserialize;
+use std::path::Path;
+
+/// The lab that runs without a file.
+const DEFAULT: &str = include_str!("../config/default.toml");
+
+/// A lab, as its TOML file describes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Name, topics and seed.
+    pub(crate) lab: LabTable,
+    /// The broker inside this program.
+    pub(crate) broker: BrokerConfig,
+    /// How devices reach the broker.
+    pub(crate) mqtt: MqttConfig,
+    /// The dashboard.
+    pub(crate) web: WebConfig,
+    /// Where samples are kept.
+    pub(crate) store: StoreConfig,
+    /// What measures.
+    pub(crate) sensor: Vec<DeviceConfig>,
+    /// What acts.
+    pub(crate) actuator: Vec<DeviceConfig>,
+}
+
+/// The `[lab]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LabTable {
+    /// First level of all topics, of `a-z 0-9 -`; several with `/` between them.
+    pub(crate) root: String,
+    /// Group of devices that name none.
+    pub(crate) group: String,
+    /// What the seeds of simulated devices are made of: the same seed gives the same values.
+    pub(crate) seed: u64,
+}
+
+impl Default for LabTable {
+    fn default() -> Self {
+        Self { root: "lab".into(), group: "demo".into(), seed: 1 }
+    }
+}
+
+/// A configuration with the text it came from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    name: String,
+    text: String,
+    pub(crate) config: Config,
+}
+
+impl Source {
+    /// Reads a file, or the default lab.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = file else {
+            return Self::parse("default lab".into(), DEFAULT.into());
+        };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let hint = "`mqtt-lab run` without a file runs the default lab";
+            Failure::config(format!("cannot read configuration file `{name}`: {error}"), Some(hint.into()))
+        })?;
+        Self::parse(name, text)
+    }
+
+    fn parse(name: String, text: String) -> Result<Self, Failure> {
+        match toml::from_str(&text) {
+            Ok(config) => Ok(Self { name, text, config }),
+            Err(error) => {
+                let byte = error.span().map_or(0, |span| span.start);
+                let (line, column) = locate::line_and_column(&text, byte);
+                let key = locate::key_at(&text, byte).map_or(String::new(), |key| format!("`{key}`: "));
+                let message = error.message().replace('\n', ", ");
+                Err(Failure::config(format!("{name}:{line}:{column}: {key}{message}"), None))
+            }
+        }
+    }
+
+    /// Whether the broker inside this program is wanted.
+    pub(crate) fn has_own_broker(&self) -> bool {
+        self.config.broker.enabled && self.config.mqtt.brokers.is_empty()
+    }
+
+    /// The devices with everything they need, but the address of a broker inside this program.
+    pub(crate) fn lab(&self) -> LabBuilder {
+        let Config { lab, mqtt, sensor, actuator, .. } = &self.config;
+        Lab::builder()
+            .root(&lab.root)
+            .group(&lab.group)
+            .seed(lab.seed)
+            .mqtt(mqtt.clone())
+            .plugin(&mqtt_lab_plugins::plugin())
+            .devices(sensor.iter().chain(actuator).cloned())
+    }
+
+    /// Checks that no actuator stands under `[[sensor]]` and no sensor under `[[actuator]]`, and what
+    /// other tables demand of each other.
+    pub(crate) fn check_tables(&self) -> Result<(), Failure> {
+        let plugin = mqtt_lab_plugins::plugin();
+        let mut mistakes = Vec::new();
+        let tables = [(&self.config.sensor, Role::Actuator), (&self.config.actuator, Role::Sensor)];
+        let mut device = 0;
+        for (devices, wrong) in tables {
+            for config in devices {
+                let kind = plugin.kinds().iter().find(|kind| kind.name() == config.kind);
+                if kind.is_some_and(|kind| kind.role() == wrong) {
+                    let (is, table) =
+                        (wrong.as_str(), if wrong == Role::Actuator { "actuator" } else { "sensor" });
+                    let problem = format!("`{}` is an {is}", config.kind).replace("an sensor", "a sensor");
+                    mistakes
+                        .push((self.at(device, &["kind"], &problem), Some(format!("write `[[{table}]]`"))));
+                }
+                device += 1;
+            }
+        }
+        if !self.has_own_broker() && self.config.mqtt.brokers.is_empty() {
+            let message = format!("{}: there is no broker: `broker.enabled` is false", self.name);
+            mistakes.push((message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(Failure::mistakes(mistakes)) }
+    }
+
+    /// Mistakes in the devices' tables, with file, line, column and key.
+    pub(crate) fn explain(&self, error: &BuildError) -> Failure {
+        let BuildError::Devices(problems) = error else {
+            return Failure::in_config(error, None);
+        };
+        let explain = |problem: &Problem| {
+            let key: Vec<&str> = problem.key.iter().map(String::as_str).collect();
+            (self.at(problem.device, &key, &problem.message), problem.hint.clone())
+        };
+        Failure::mistakes(problems.iter().map(explain).collect())
+    }
+
+    /// `file:line:column: key: message` for the device with an index over both tables.
+    fn at(&self, device: usize, key: &[&str], message: &str) -> String {
+        let sensors = self.config.sensor.len();
+        let (table, index) =
+            if device < sensors { ("sensor", device) } else { ("actuator", device - sensors) };
+        let way: Vec<_> = [Step::Key(table.into()), Step::Index(index)]
+            .into_iter()
+            .chain(key.iter().map(|key| Step::Key((*key).into())))
+            .collect();
+        let byte = locate::find(&self.text, &way).map_or(0, |span| span.start);
+        let (line, column) = locate::line_and_column(&self.text, byte);
+        let path: Vec<_> = [table].into_iter().chain(key.iter().copied()).collect();
+        format!("{}:{line}:{column}: `{}`: {message}", self.name, path.join("."))
+    }
+}

@@ -1,0 +1,53 @@
+//! Why the program ends, in words for the terminal.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// The exit code of a wrong configuration (`EX_CONFIG` of `sysexits.h`).
+const EX_CONFIG: u8 = 78;
+
+/// What went wrong: one or several messages, each with a hint where there is one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    messages: Vec<(String, Option<String>)>,
+}
+
+impl Failure {
+    /// A wrong configuration.
+    pub(crate) fn config(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { code: EX_CONFIG, messages: vec![(message.into(), hint)] }
+    }
+
+    /// Several mistakes of one configuration.
+    pub(crate) const fn mistakes(messages: Vec<(String, Option<String>)>) -> Self {
+        Self { code: EX_CONFIG, messages }
+    }
+
+    /// Something that could not be done, with all its causes.
+    pub(crate) fn of(error: &dyn Error, hint: Option<String>) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        Self { code: 1, messages: vec![(message, hint)] }
+    }
+
+    /// As [`Failure::of`], for what only another configuration can mend.
+    pub(crate) fn in_config(error: &dyn Error, hint: Option<String>) -> Self {
+        Self { code: EX_CONFIG, ..Self::of(error, hint) }
+    }
+
+    /// Writes the messages to the terminal.
+    pub(crate) fn report(self) -> ExitCode {
+        for (message, hint) in &self.messages {
+            eprintln!("error: {message}");
+            if let Some(hint) = hint {
+                eprintln!("  hint: {hint}");
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}

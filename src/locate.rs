@@ -1,0 +1,119 @@
+//! Where in a TOML file a key stands.
+
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// One step on the way to a key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// A key of a table.
+    Key(String),
+    /// An element of an array, counted from 0.
+    Index(usize),
+}
+
+/// Line and column of a byte, both counted from 1; columns count characters.
+pub(crate) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(byte)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// The bytes of the deepest key on the way that exists.
+pub(crate) fn find(text: &str, way: &[Step]) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut found = None;
+    let mut table = document.get_ref();
+    let mut way = way.iter();
+    loop {
+        let Some(Step::Key(name)) = way.next() else { return found };
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { return found };
+        found = Some(key.span());
+        let mut value = value;
+        loop {
+            match value.get_ref() {
+                DeValue::Table(inner) => {
+                    table = inner;
+                    break;
+                }
+                DeValue::Array(elements) => {
+                    let Some(Step::Index(index)) = way.next() else { return found };
+                    let Some(element) = elements.get(*index) else { return found };
+                    found = Some(element.span());
+                    value = element;
+                }
+                _ => return found,
+            }
+        }
+    }
+}
+
+/// The key at a byte, with all that lead to it: `sensor.settings.seed`.
+pub(crate) fn key_at(text: &str, byte: usize) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    let mut path = Vec::new();
+    descend(document.get_ref(), byte, &mut path);
+    (!path.is_empty()).then(|| path.join("."))
+}
+
+fn descend(table: &DeTable<'_>, byte: usize, path: &mut Vec<String>) -> bool {
+    for (key, value) in table {
+        path.push(key.get_ref().to_string());
+        let here = key.span().contains(&byte);
+        if inside(value.get_ref(), byte, path) || here || value.span().contains(&byte) {
+            return true;
+        }
+        path.pop();
+    }
+    false
+}
+
+fn inside(value: &DeValue<'_>, byte: usize, path: &mut Vec<String>) -> bool {
+    match value {
+        DeValue::Table(table) => descend(table, byte, path),
+        DeValue::Array(elements) => elements.iter().any(|element| inside(element.get_ref(), byte, path)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[lab]\nname = \"x\"\n\n[[sensor]]\nkind = \"a\"\n\n[[sensor]]\nkind = \"b\"\n\
+                        [sensor.settings]\nstüp = 1\n";
+
+    fn position(way: &[Step]) -> Option<(usize, usize)> {
+        find(FILE, way).map(|span| line_and_column(FILE, span.start))
+    }
+
+    fn way(sensor: usize, keys: &[&str]) -> Vec<Step> {
+        let keys = keys.iter().map(|key| Step::Key((*key).into()));
+        [Step::Key("sensor".into()), Step::Index(sensor)].into_iter().chain(keys).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_in_its_own_table_of_the_array() {
+        assert_eq!(position(&way(0, &["kind"])), Some((5, 1)));
+        assert_eq!(position(&way(1, &["kind"])), Some((8, 1)));
+        assert_eq!(position(&way(1, &["settings", "stüp"])), Some((10, 1)));
+    }
+
+    #[test]
+    fn a_missing_key_is_shown_at_its_table() {
+        assert_eq!(position(&way(1, &["id"])).map(|(line, _)| line), Some(7));
+        assert_eq!(position(&way(1, &["settings", "seed"])), Some((9, 9)));
+    }
+
+    #[test]
+    fn a_byte_tells_its_key() {
+        let byte = FILE.find("= 1").expect("it is there") + 2;
+        assert_eq!(key_at(FILE, byte).as_deref(), Some("sensor.settings.stüp"));
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        assert_eq!(line_and_column("ä = 1\nöö = 2", "ä = 1\nöö".len()), (2, 3));
+    }
+}

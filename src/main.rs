@@ -1,0 +1,26 @@
+//! Sensors, MQTT and a live dashboard in one program: the command line of mqtt-lab.
+//!
+//! Composition only: which part starts with which configuration, in which order they start and stop.
+
+mod arguments;
+mod check;
+mod config;
+mod failure;
+mod kinds;
+mod locate;
+mod run;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or_default() {
+        Command::Run(options) => run::run(&options),
+        Command::Check { file } => check::check(&file),
+        Command::Kinds { kind } => kinds::kinds(kind.as_deref()),
+    };
+    outcome.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,238 @@
+//! `mqtt-lab run`: what starts after what, and stops before what.
+
+use crate::arguments::RunOptions;
+use crate::config::{Config, Source};
+use crate::failure::Failure;
+use mqtt_lab_core::broker::{Broker, BrokerError};
+use mqtt_lab_core::link::{Credentials, LinkConfig};
+use mqtt_lab_core::{BuildError, RunningLab};
+use mqtt_lab_web::{IngestConfig, PublishLog, Seen, StartError, Web};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// What is worth a line in the terminal without `RUST_LOG`.
+const LOG: &str =
+    "warn,mqtt_lab=info,mqtt_lab_core=info,mqtt_lab_core::link=warn,mqtt_lab_web=info,mqtt5=error";
+
+/// Time that devices get to connect before the start is reported.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Time that the last samples get to reach the storage.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Runs a lab until Ctrl-C (or SIGTERM).
+pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    let mut source = Source::read(options.file.as_deref())?;
+    override_with(&mut source.config, options);
+    source.check_tables()?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
+    runtime.block_on(async {
+        // Listened to from the start: a Ctrl-C while devices still connect is an orderly stop too.
+        let mut interrupt = Interrupt::listen().map_err(|error| Failure::of(&error, None))?;
+        let running = Running::start(&source).await?;
+        running.announce(&source);
+        tokio::select! {
+            () = interrupt.received() => {}
+            () = async { running.warn_of_missing().await; std::future::pending().await } => {}
+        }
+        println!("stopping");
+        running.stop().await;
+        println!("stopped");
+        Ok(())
+    })
+}
+
+fn override_with(config: &mut Config, options: &RunOptions) {
+    if let Some(web) = options.web {
+        config.web.bind = web.to_string();
+    }
+    if let Some(broker) = options.broker {
+        config.broker.bind = broker;
+    }
+    if let Some(store) = &options.store {
+        config.store.url = format!("sqlite:{}", store.display());
+    }
+}
+
+/// The parts of a running lab, in the order in which they stop.
+struct Running {
+    devices: RunningLab,
+    web: Option<Web>,
+    broker: Option<Broker>,
+}
+
+impl Running {
+    /// Broker, then storage and dashboard, then devices: who listens is there before who speaks.
+    async fn start(source: &Source) -> Result<Self, Failure> {
+        let config = &source.config;
+        let broker = match source.has_own_broker() {
+            true => Some(Broker::start(&config.broker).await.map_err(|error| broker_failure(&error))?),
+            false => None,
+        };
+        let own = broker.as_ref().and_then(Broker::own_credentials);
+        let lab = source.lab().credentials(own.clone());
+        let lab = broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
+        let lab = lab.build().map_err(|error| source.explain(&error))?;
+        let web = match config.web.enabled {
+            true => Some(start_web(config, broker.as_ref(), own).await?),
+            false => None,
+        };
+        match lab.start().await {
+            Ok(devices) => Ok(Self { devices, web, broker }),
+            Err(error) => {
+                let failure = match &error {
+                    BuildError::Link { .. } => Failure::of(&error, None),
+                    _ => source.explain(&error),
+                };
+                if let Some(web) = web {
+                    web.shutdown().await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Prints where everything is.
+    fn announce(&self, source: &Source) {
+        let config = &source.config;
+        let mut lines = vec![format!("mqtt-lab {}", env!("CARGO_PKG_VERSION"))];
+        if let Some(web) = &self.web {
+            lines.push(format!("  dashboard  http://{}/", web.local_addr()));
+        }
+        match &self.broker {
+            Some(broker) => lines.push(format!("  broker     {} (MQTT 3.1.1 and 5)", broker.address())),
+            None => lines.push(format!("  broker     {} (external)", config.mqtt.brokers.join(", "))),
+        }
+        if self.web.is_some() {
+            lines.push(format!("  storage    {}", config.store.url));
+        }
+        let sensors: u32 = config.sensor.iter().map(|device| device.count).sum();
+        let actuators: u32 = config.actuator.iter().map(|device| device.count).sum();
+        lines.push(format!("  devices    {sensors} sensors, {actuators} actuators"));
+        lines.push("  Ctrl-C stops".to_owned());
+        // The terminal may be gone; the lab runs all the same.
+        let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+    }
+
+    async fn warn_of_missing(&self) {
+        for device in self.devices.connected(CONNECT).await {
+            let error = self.devices.status(device).and_then(|status| status.error).unwrap_or_default();
+            tracing::warn!(device, error, "not connected yet, trying on");
+        }
+    }
+
+    /// Devices say goodbye, then the last samples are stored, then the broker ends.
+    async fn stop(self) {
+        for (device, error) in self.devices.stop().await {
+            tracing::error!(device, %error, "not everything was delivered");
+        }
+        if let Some(web) = self.web {
+            if !web.catch_up(CATCH_UP).await {
+                tracing::warn!(
+                    "the broker did not deliver everything in time; the last samples may be missing"
+                );
+            }
+            web.shutdown().await;
+        }
+        if let Some(broker) = self.broker {
+            broker.stop().await;
+        }
+    }
+}
+
+async fn start_web(
+    config: &Config,
+    broker: Option<&Broker>,
+    own: Option<Credentials>,
+) -> Result<Web, Failure> {
+    let mut link = LinkConfig::new("", "");
+    link.brokers = match broker {
+        Some(broker) => vec![broker.address().to_string()],
+        None => config.mqtt.brokers.clone(),
+    };
+    link.version = config.mqtt.version.into();
+    link.credentials = own.or_else(|| config.mqtt.credentials());
+    let mut web = config.web.clone();
+    web.embedded_broker = broker.is_some();
+    let log = broker.map(|broker| {
+        let seen = broker.seen();
+        Arc::new(move |topic: &str| seen.last(topic).map(|(qos, retain)| Seen { qos, retain })) as PublishLog
+    });
+    let ingest = IngestConfig { link, root: config.lab.root.clone() };
+    let web =
+        Web::start(web, config.store.clone(), ingest, log).await.map_err(|error| web_failure(&error))?;
+    // Devices speak as soon as they are started; a broker elsewhere may be away for longer than that.
+    if !web.listening(CONNECT).await {
+        tracing::warn!("the storage is not connected to the broker yet, trying on");
+    }
+    Ok(web)
+}
+
+fn broker_failure(error: &BrokerError) -> Failure {
+    let hint = match error {
+        BrokerError::Bind { address, .. } => Some(format!(
+            "another broker may run there: use it with `mqtt.brokers = [\"{address}\"]`, or take another port \
+             with `--broker 127.0.0.1:1884` (0: a free one)"
+        )),
+        BrokerError::Remote { .. } => Some(
+            "set `broker.allow_remote = true` and `broker.users = [{ name = \"…\", password = \"…\" }]`, or bind \
+             to 127.0.0.1"
+                .to_owned(),
+        ),
+        _ => None,
+    };
+    match error {
+        BrokerError::Remote { .. } | BrokerError::Option { .. } => Failure::in_config(error, hint),
+        _ => Failure::of(error, hint),
+    }
+}
+
+fn web_failure(error: &StartError) -> Failure {
+    let hint = Some(error.hint().to_owned());
+    match error {
+        StartError::Unprotected { .. } | StartError::BadToken | StartError::BadRoot { .. } => {
+            Failure::in_config(error, hint)
+        }
+        _ => Failure::of(error, hint),
+    }
+}
+
+/// Ctrl-C, or the end that a service manager asks for.
+struct Interrupt {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Interrupt {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    async fn received(&mut self) {
+        let [interrupt, terminate] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn received(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What the terminal says: to right and to wrong input, with exit code.
+
+mod support;
+
+use std::path::Path;
+use support::run;
+
+/// Checks a configuration; exit code and what was printed.
+fn check(toml: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("lab.toml"), toml).expect("writable");
+    said(&["check", "lab.toml"], folder.path())
+}
+
+fn said(arguments: &[&str], folder: &Path) -> (i32, String) {
+    let output = run(arguments, folder);
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[track_caller]
+fn wrong(toml: &str, expected: &str) {
+    let (code, said) = check(toml);
+    assert_eq!((code, said.trim_end()), (78, expected));
+}
+
+#[test]
+fn a_right_file_is_right() {
+    let (code, said) = check("[[sensor]]\nkind = \"temperature\"\ncount = 3\n[[actuator]]\nkind = \"led\"\n");
+    assert_eq!((code, said.as_str()), (0, "lab.toml: 4 devices, no mistakes\n"));
+}
+
+#[test]
+fn mistakes_come_with_line_column_key_and_hint() {
+    wrong(
+        "[[sensor]]\nkind = \"temprature\"\n",
+        "error: lab.toml:2:1: `sensor.kind`: there is no kind `temprature`\n  hint: did you mean `temperature`?",
+    );
+    wrong(
+        "[[sensor]]\nkind = \"temperature\"\nid = \"Küche 1\"\n",
+        "error: lab.toml:3:1: `sensor.id`: `Küche 1` cannot be part of a topic: a name has 1 to 64 of the \
+         characters `a-z`, `0-9` and `-`",
+    );
+    wrong(
+        "[[sensor]]\nkind = \"temperature\"\n[[sensor]]\nkind = \"humidity\"\nid = \"temperature\"\n",
+        "error: lab.toml:5:1: `sensor.id`: there is already a device `temperature` in group `demo`\n  hint: give one \
+         of them another `id` or `group`",
+    );
+    wrong(
+        "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nseeed = 3\n",
+        "error: lab.toml:4:1: `sensor.settings.seeed`: unknown field `seeed`, expected one of `start_celsius`, \
+         `max_step_kelvin`, `seed`",
+    );
+    wrong(
+        "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nstart_celsius = 200\n",
+        "error: lab.toml:3:9: `sensor.settings`: `start_celsius = 200` must be from -40 to 85",
+    );
+    wrong(
+        "[[sensor]]\nkind = \"led\"\n",
+        "error: lab.toml:2:1: `sensor.kind`: `led` is an actuator\n  hint: write `[[actuator]]`",
+    );
+}
+
+#[test]
+fn what_the_file_format_itself_refuses_has_a_place_too() {
+    let (code, said) = check("[[sensor]]\nkind = \"temperature\"\nintervall_s = 2\n");
+    assert_eq!(code, 78);
+    assert!(
+        said.starts_with("error: lab.toml:3:1: `sensor.intervall_s`: unknown field `intervall_s`"),
+        "{said}"
+    );
+    let (code, said) = check("[[sensor]]\nkind = \"temperature\"\nqos = 3\n");
+    assert_eq!(code, 78);
+    assert!(said.starts_with("error: lab.toml:3:7: `sensor.qos`: QoS is 0, 1 or 2, not 3"), "{said}");
+    let (code, said) = check("[[sensor]]\nkind = \"temperature\"\ncount = \"many\"\n");
+    assert_eq!(code, 78);
+    assert!(said.starts_with("error: lab.toml:3:9: `sensor.count`: invalid type: string \"many\""), "{said}");
+    let (code, said) = check("[lab\n");
+    assert_eq!(code, 78);
+    assert!(said.starts_with("error: lab.toml:1:5: "), "{said}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, said) = said(&["run", "none.toml"], folder.path());
+    assert_eq!(code, 78);
+    assert!(said.starts_with("error: cannot read configuration file `none.toml`: "), "{said}");
+}
+
+#[test]
+fn a_taken_port_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().map(|address| (taken, address.to_string())).expect("an address");
+    let (code, text) = said(&["run", "--broker", &taken.1, "--web", "127.0.0.1:0"], folder.path());
+    assert_eq!(code, 1);
+    assert!(
+        text.contains(&format!("error: cannot listen for MQTT on `{}`: Address already in use", taken.1)),
+        "{text}"
+    );
+    assert!(text.contains("hint: another broker may run there"), "{text}");
+    let (code, text) = said(&["run", "--web", &taken.1, "--broker", "127.0.0.1:0"], folder.path());
+    assert_eq!(code, 1);
+    assert!(text.contains(&format!("error: cannot serve the dashboard at `{}`", taken.1)), "{text}");
+    assert!(text.contains("hint: stop the other program"), "{text}");
+}
+
+#[test]
+fn other_addresses_than_loopback_need_consent_and_credentials() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = said(&["run", "--broker", "0.0.0.0:0", "--web", "127.0.0.1:0"], folder.path());
+    assert_eq!(code, 78);
+    assert!(
+        text.contains("`0.0.0.0:0` can be reached from other computers, which needs `allow_remote = true`"),
+        "{text}"
+    );
+    let (code, text) = said(&["run", "--broker", "127.0.0.1:0", "--web", "0.0.0.0:0"], folder.path());
+    assert_eq!(code, 78);
+    assert!(text.contains("which needs `allow_remote = true` and a `token`"), "{text}");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ports = ["--broker", "127.0.0.1:0", "--web", "127.0.0.1:0"];
+    let file = folder.path().join("broken.sqlite");
+    std::fs::write(&file, "this is no database, and long enough to be looked at as one".repeat(100))
+        .expect("writable");
+    let path = file.display().to_string();
+    let (code, text) = said(&[&["run", "--store", &path][..], &ports[..]].concat(), folder.path());
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("error: cannot keep samples") && text.contains(&path) && text.contains("hint: "),
+        "{text}"
+    );
+    let below_a_file = file.join("lab.sqlite").display().to_string();
+    let (code, text) = said(&[&["run", "--store", &below_a_file][..], &ports[..]].concat(), folder.path());
+    assert_eq!(code, 1);
+    assert!(text.contains("error: cannot keep samples") && text.contains("hint: "), "{text}");
+}
+
+#[test]
+fn a_broker_that_refuses_is_shown_and_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A port that was free a moment ago: nobody listens there.
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let toml = format!("[mqtt]\nbrokers = [\"{nobody}\"]\n[[sensor]]\nkind = \"temperature\"\n");
+    let mut lab = support::Lab::start(folder.path(), Some(&toml));
+    lab.until("not connected");
+    assert_eq!(lab.request("GET", "/readyz", None).0, 503);
+    assert_eq!(lab.request("GET", "/healthz", None).0, 200);
+    let broker = lab.get("/api/v1/lab")["broker"].clone();
+    assert!(broker["connected"] == false && broker["error"].is_string(), "{broker}");
+    support::signal("INT", lab.pid());
+    lab.until("stopped");
+}
+
+#[test]
+fn kinds_are_listed_and_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = said(&["kinds"], folder.path());
+    assert_eq!(code, 0);
+    for kind in ["temperature  sensor", "motion       sensor", "host         sensor", "led          actuator"]
+    {
+        assert!(text.contains(kind), "{text}");
+    }
+    let (code, text) = said(&["kinds", "dimmer"], folder.path());
+    assert_eq!(code, 0);
+    assert!(text.starts_with("[[actuator]]\nkind = \"dimmer\"\n"), "{text}");
+    let (code, text) = said(&["kinds", "dinner"], folder.path());
+    assert_eq!(code, 78);
+    assert!(text.starts_with("error: there is no kind `dinner`\n  hint: the kinds are: "), "{text}");
+}
