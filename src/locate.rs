@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = "[lab]\nname = \"x\"\n\n[[sensor]]\nkind = \"a\"\n\n[[sensor]]\nkind = \"b\"\n\
-                        [sensor.settings]\nstüp = 1\n";
+                        [sensor.settings]\n\"stüp\" = 1\n";
 
     fn position(way: &[Step]) -> Option<(usize, usize)> {
         find(FILE, way).map(|span| line_and_column(FILE, span.start))

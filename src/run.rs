@@ -40,9 +40,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
             () = interrupt.received() => {}
             () = async { running.warn_of_missing().await; std::future::pending().await } => {}
         }
-        println!("stopping");
-        running.stop().await;
-        println!("stopped");
+        println!("stopping (Ctrl-C again gives up what is not delivered)");
+        tokio::select! {
+            () = running.stop() => println!("stopped"),
+            () = interrupt.received() => println!("stopped at once"),
+        }
         Ok(())
     })
 }

@@ -72,3 +72,9 @@ pub mod prelude {
     };
     pub use async_trait::async_trait;
 }
+
+/// The Rust in both READMEs compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../README.de.md")]
+mod readme {}

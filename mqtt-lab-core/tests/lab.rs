@@ -226,7 +226,7 @@ async fn a_device_that_is_gone_without_goodbye_leaves_its_will() {
     running.connected(std::time::Duration::from_secs(30)).await;
     observer.on("lab/demo/c/count", "").await;
     drop(running);
-    let mut wills = vec![
+    let mut wills = [
         observer.until("a will", |s| s.payload == "lost" || s.payload == "help").await,
         observer.until("the other will", |s| s.payload == "lost" || s.payload == "help").await,
     ];
