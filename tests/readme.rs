@@ -1,0 +1,58 @@
+//! What the READMEs show is true (their Rust is compiled by the doctests of `mqtt-lab-core`).
+
+mod support;
+
+use std::path::Path;
+use support::{Lab, run};
+
+fn readme(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the README")
+}
+
+/// The code blocks of a language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1);
+    blocks.map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn every_setup_is_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["README.md", "README.de.md"] {
+        let setups = blocks(&readme(name), "toml");
+        assert_eq!(setups.len(), 2, "{name}");
+        for setup in setups {
+            std::fs::write(folder.path().join("lab.toml"), &setup).expect("writable");
+            let output = run(&["check", "lab.toml"], folder.path());
+            assert!(output.status.success(), "{name}: {setup}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn the_output_shown_is_the_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = Lab::start(folder.path(), None);
+    let printed = lab.output.join("\n");
+    // The test takes free ports and a folder of its own.
+    let store = folder.path().join("lab.sqlite").display().to_string();
+    let printed = printed.replace(&lab.web, "127.0.0.1:8080").replace(&lab.broker, "127.0.0.1:1883");
+    let printed = printed.replace(&store, "mqtt-lab-data/lab.sqlite");
+    for name in ["README.md", "README.de.md"] {
+        let shown = blocks(&readme(name), "console").swap_remove(0);
+        assert_eq!(shown.trim_end(), format!("$ cargo run --release\n{printed}"), "{name}");
+    }
+    lab.interrupt();
+}
+
+#[test]
+fn the_mistake_shown_is_the_mistake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, file) in [("README.md", "my-lab.toml"), ("README.de.md", "mein-labor.toml")] {
+        std::fs::write(folder.path().join(file), "[[sensor]]\nkind = \"temprature\"\n").expect("writable");
+        let output = run(&["check", file], folder.path());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(readme(name).contains(&said), "{name} does not show:\n{said}");
+    }
+}
