@@ -58,12 +58,7 @@ impl<'a> Command<'a> {
     /// The value as a channel of `datatype` means it, as [`crate::Sample::value_for`].
     #[must_use]
     pub fn value_for(&self, datatype: crate::Datatype) -> ValueRef<'a> {
-        match self.plain {
-            Some(plain) if datatype.is_textual() && !matches!(self.value, ValueRef::Text(_)) => {
-                ValueRef::text(plain)
-            }
-            _ => self.value,
-        }
+        self.value.meant_by(datatype, self.plain)
     }
 
     /// Writes the payload: a bare value where nothing else is known.

@@ -74,14 +74,7 @@ impl<'a> Sample<'a> {
     /// The value as a channel of `datatype` means it: the bare payload `007` is a text there, not a number.
     #[must_use]
     pub fn value_for(&self, datatype: Datatype) -> ValueRef<'a> {
-        match (self.plain, self.value) {
-            (Some(plain), ValueRef::Float(_) | ValueRef::Int(_) | ValueRef::Bool(_))
-                if datatype.is_textual() =>
-            {
-                ValueRef::text(plain)
-            }
-            _ => self.value,
-        }
+        self.value.meant_by(datatype, self.plain)
     }
 
     /// Writes the payload. The plain form carries the value alone.

@@ -1,6 +1,6 @@
 //! One value, borrowed and owned.
 
-use crate::{DecodeError, Text, json};
+use crate::{Datatype, DecodeError, Text, json};
 use core::fmt;
 
 /// Largest integer a sample carries: 2^53, exact in JSON, in a double and in SQL.
@@ -34,6 +34,17 @@ impl<'a> ValueRef<'a> {
             Self::Float(v) => Some(*v),
             Self::Int(v) => Some(*v as f64),
             Self::Bool(_) | Self::Text(_) => None,
+        }
+    }
+
+    /// What a channel of `datatype` means by it: where texts are declared, the bare payload `plain` is one
+    /// even if it looks like a number.
+    pub(crate) fn meant_by(self, datatype: Datatype, plain: Option<&'a str>) -> Self {
+        match (plain, self) {
+            (Some(plain), Self::Float(_) | Self::Int(_) | Self::Bool(_)) if datatype.is_textual() => {
+                Self::text(plain)
+            }
+            _ => self,
         }
     }
 
