@@ -5,7 +5,7 @@
 //! $ cargo bench --bench figures
 //! ```
 //!
-//! It takes about five minutes and wants a machine that does nothing else. A missed target is printed as
+//! It takes about four minutes and wants a machine that does nothing else. A missed target is printed as
 //! `missed` and is no failure: machines differ. What a machine cannot measure is printed as `not measured`
 //! with the reason: without `/proc` the memory; without node, the npm package or Chromium (`CHROMIUM`, else
 //! `/usr/bin/chromium`) what `mqtt-lab-web/browser-test/figures.mjs` measures.
@@ -30,8 +30,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Starts of the program, of which the median counts.
 const STARTS: usize = 5;
 /// Samples for a percentile, and some before them that create the device and warm up.
-const SAMPLES: i64 = 200;
-const WARM_UP: i64 = 10;
+const SAMPLES: i32 = 200;
+const WARM_UP: i32 = 10;
 /// More than the hub's 100 ms between two messages: after such a pause it sends a sample at once.
 const QUIET: Duration = Duration::from_millis(120);
 /// How long a lab rests, or a page stays open, before its memory is read.
@@ -164,12 +164,12 @@ async fn until_quiet(page: &mut Page) {
 }
 
 /// Reads a page's messages up to the sample with the value `number`.
-async fn until_sample(page: &mut Page, number: i64) {
+async fn until_sample(page: &mut Page, number: i32) {
     let found = async {
         loop {
             let message = next_message(page).await;
             let samples = message["samples"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if samples.iter().any(|sample| sample[2] == number) {
+            if samples.iter().any(|sample| sample[2].as_f64() == Some(number.into())) {
                 return;
             }
         }
@@ -180,9 +180,10 @@ async fn until_sample(page: &mut Page, number: i64) {
 /// The next message of a page.
 async fn next_message(page: &mut Page) -> Value {
     loop {
-        let message = page.next().await.expect("the page stays open").expect("the lab lives");
-        if let Message::Text(text) = message {
-            return serde_json::from_str(&text).expect("JSON");
+        match page.next().await.expect("the page is open").expect("the lab lives") {
+            Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+            Message::Close(reason) => panic!("the lab closed the page: {reason:?}"),
+            _ => {}
         }
     }
 }

@@ -3,7 +3,6 @@
 
 import * as api from "./api.js";
 import { preferred, use } from "./i18n.js";
-import { watch } from "./live.js";
 
 export const RECENT_MS = 60_000;
 export const RECENT_POINTS = 120;
@@ -17,13 +16,3 @@ export const recent = api.recent(RECENT_MS, RECENT_POINTS);
 
 // Whoever waits for these hears of a failure; until then it is not an unhandled one.
 for (const request of [words, lab, recent]) request.catch(() => {});
-
-/** @typedef {{message: (message: any) => void, connection: (state: "live" | "reconnecting") => void}} Listener */
-
-/** Gives the live messages to the page, those that came before it first.
- * @type {(listener: Listener) => void} */
-export let listen = () => {};
-/** @type {Promise<Listener>} */
-const listener = new Promise((resolve) => { listen = resolve; });
-// Promises keep their order.
-watch((message) => listener.then((to) => to.message(message)), (state) => listener.then((to) => to.connection(state)));

@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { mountDashboard } from "./dashboard.js";
-import { lab, listen, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
+import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
 import { mountHeader, mountNotice } from "./header.js";
 import * as i18n from "./i18n.js";
+import { watch } from "./live.js";
 import { route } from "./router.js";
 import * as store from "./store.js";
 import { apply as applyTheme } from "./theme.js";
@@ -81,8 +82,8 @@ function navigate() {
 async function start() {
   applyTheme();
   api.onUnauthorized(() => Promise.all([import("./login.js"), words]).then(([login]) => login.showLogin()));
-  // Nothing is shown before the words are there.
-  words.then(() => listen({ message: store.apply, connection: connected }), () => {});
+  // Promises keep their order: nothing is shown before the words are there.
+  watch((message) => words.then(() => store.apply(message)), (connection) => words.then(() => connected(connection)));
   lab.then((answer) => words.then(() => store.setLab(answer)), () => {});
   recent.then(({ points }) => words.then(() => store.addRecent(points)), () => {});
   await words;
