@@ -209,15 +209,21 @@ impl<'a> Topic<'a> {
     /// The filter for everything below `root`.
     #[must_use]
     pub const fn all(root: &str) -> impl fmt::Display {
-        AllOf(root)
+        Below(root, "#")
+    }
+
+    /// The topic of a channel that is written as `group/device/channel`, as in `inputs`.
+    #[must_use]
+    pub const fn of_channel(root: &'a str, path: &'a str) -> impl fmt::Display + 'a {
+        Below(root, path)
     }
 }
 
-struct AllOf<'a>(&'a str);
+struct Below<'a>(&'a str, &'a str);
 
-impl fmt::Display for AllOf<'_> {
+impl fmt::Display for Below<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/#", self.0)
+        write!(f, "{}/{}", self.0, self.1)
     }
 }
 

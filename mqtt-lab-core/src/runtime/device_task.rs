@@ -312,7 +312,7 @@ impl DeviceTask {
     }
 
     async fn message(&mut self, message: Incoming) {
-        if self.spec.config.inputs.values().any(|input| self.input_topic(input) == message.topic) {
+        if self.spec.config.inputs.values().any(|input| self.spec.input_topic(input) == message.topic) {
             self.input(&message).await;
         } else {
             self.command(&message).await;
@@ -320,15 +320,13 @@ impl DeviceTask {
         message.ack();
     }
 
-    fn input_topic(&self, input: &str) -> String {
-        format!("{}/{input}", self.spec.root)
-    }
-
     /// A value of another device, handed to the control variables that follow it.
     async fn input(&mut self, message: &Incoming) {
         let inputs = self.spec.config.inputs.iter();
-        let followers: Vec<String> =
-            inputs.filter(|(_, t)| self.input_topic(t) == message.topic).map(|(c, _)| c.clone()).collect();
+        let followers: Vec<String> = inputs
+            .filter(|(_, t)| self.spec.input_topic(t) == message.topic)
+            .map(|(c, _)| c.clone())
+            .collect();
         for channel in followers {
             let outcome = match (Sample::decode(&message.payload), self.publisher.find(&channel)) {
                 (Ok(sample), Some(described)) => {
@@ -548,7 +546,7 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     config.subscriptions =
         vec![Subscription::new(spec.address().all_commands().to_string(), Qos::AtLeastOnce)];
     let inputs = spec.config.inputs.values();
-    let inputs = inputs.map(|input| Subscription::new(format!("{}/{input}", spec.root), Qos::AtLeastOnce));
+    let inputs = inputs.map(|input| Subscription::new(spec.input_topic(input), Qos::AtLeastOnce));
     config.subscriptions.extend(inputs);
     config
 }

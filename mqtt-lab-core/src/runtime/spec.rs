@@ -3,7 +3,7 @@
 use crate::config::{DeviceConfig, MqttConfig};
 use crate::link::{Credentials, Will};
 use crate::{Kind, Settings};
-use mqtt_lab_wire::{Address, Info, Qos, State, WillInfo};
+use mqtt_lab_wire::{Address, Info, Qos, State, Topic, WillInfo};
 use std::time::Duration;
 
 /// What a device task needs to know.
@@ -25,6 +25,11 @@ impl DeviceSpec {
     pub(crate) fn address(&self) -> Address<'_> {
         // The names were checked when the lab was built.
         Address::of_foreign(&self.root, &self.group, &self.id)
+    }
+
+    /// The topic of a channel that one of `inputs` names.
+    pub(crate) fn input_topic(&self, input: &str) -> String {
+        Topic::of_channel(&self.root, input).to_string()
     }
 
     /// `group/id`, as people read it.
