@@ -80,6 +80,41 @@ pub struct WillInfo {
     pub delay_s: u32,
 }
 
+/// How a plugin is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum PluginForm {
+    /// A library in the lab's own process.
+    Library,
+    /// A process of its own.
+    Process,
+}
+
+impl PluginForm {
+    /// The word that travels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Library => "library",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// The plugin a device came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(serde::Serialize, serde::Deserialize))]
+pub struct PluginInfo {
+    /// What it calls itself: `tank`.
+    pub name: Str,
+    /// The version it gives itself: `0.1.0`.
+    pub version: Str,
+    /// How it is loaded.
+    pub form: PluginForm,
+    /// How often this lab has loaded it; 2: reloaded once while the lab ran.
+    pub loads: u32,
+}
+
 /// A device's description, retained on `$info`: chart and form without configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "alloc", derive(serde::Serialize, serde::Deserialize))]
@@ -118,6 +153,10 @@ pub struct Info {
     /// Its last will; missing: `lost` on `$state`, retained.
     #[cfg_attr(feature = "alloc", serde(default))]
     pub will: Option<WillInfo>,
+    /// The plugin it came from; missing when its kind is compiled into the program. One that cannot be
+    /// read, such as one of a form not known here, counts as missing.
+    #[cfg_attr(feature = "alloc", serde(default, deserialize_with = "decode::plugin"))]
+    pub plugin: Option<PluginInfo>,
     /// Its channels.
     #[cfg_attr(feature = "alloc", serde(default))]
     pub channels: Channels,
@@ -150,6 +189,15 @@ impl Info {
             inner.display("qos", Some(will.qos))?;
             inner.display("retain", Some(will.retain))?;
             inner.display("delay_s", Some(will.delay_s))?;
+            inner.close()?;
+        }
+        if let Some(plugin) = &self.plugin {
+            object.key("plugin")?;
+            let mut inner = Object::open(object.out)?;
+            inner.text("name", Some(&plugin.name))?;
+            inner.text("version", Some(&plugin.version))?;
+            inner.word("form", Some(plugin.form.as_str()))?;
+            inner.display("loads", Some(plugin.loads))?;
             inner.close()?;
         }
         object.key("channels")?;
@@ -240,7 +288,7 @@ impl<'a, W: fmt::Write> Object<'a, W> {
 
 #[cfg(feature = "alloc")]
 mod decode {
-    use super::{Info, MAX_CHANNELS, SCHEMA};
+    use super::{Info, MAX_CHANNELS, PluginInfo, SCHEMA};
     use crate::{DecodeError, Topic};
     use alloc::collections::BTreeSet;
 
@@ -250,6 +298,14 @@ mod decode {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema: u32,
+    }
+
+    /// Reads the plugin, or nothing: what a newer sender says of its plugin hides no device.
+    pub(super) fn plugin<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<PluginInfo>, D::Error> {
+        let plugin = <serde_json::Value as serde::Deserialize>::deserialize(deserializer)?;
+        Ok(serde_json::from_value(plugin).ok())
     }
 
     impl Info {

@@ -55,7 +55,7 @@ pub use channel::{Channel, Choices, MAX_TEXT_BYTES, ValueError};
 pub use command::{Command, CommandResult};
 pub use datatype::Datatype;
 pub use decode_error::DecodeError;
-pub use info::{Channels, Info, MAX_CHANNELS, Role, Trigger, WillInfo};
+pub use info::{Channels, Info, MAX_CHANNELS, PluginForm, PluginInfo, Role, Trigger, WillInfo};
 pub use qos::Qos;
 pub use sample::{MAX_SAMPLE_BYTES, PayloadForm, Sample, SampleTime};
 pub use state::State;

@@ -1,8 +1,8 @@
 //! What is read, what is refused, and why.
 
 use mqtt_lab_wire::{
-    Channel, Command, CommandResult, Datatype, DecodeError, Info, Sample, SampleTime, State, Stats, Text,
-    ValueError, ValueRef,
+    Channel, Command, CommandResult, Datatype, DecodeError, Info, PluginForm, Sample, SampleTime, State,
+    Stats, Text, ValueError, ValueRef,
 };
 
 #[track_caller]
@@ -111,6 +111,29 @@ fn a_description_is_checked_whole() {
     assert_eq!(refused(wild), DecodeError::Field("channels"));
     assert!(matches!(refused("[]"), DecodeError::NotJson(_)));
     assert!(Info::decode(br#"{"schema":1,"later":{"x":1}}"#).is_ok(), "unknown fields are ignored");
+}
+
+#[test]
+fn a_plugin_that_cannot_be_read_hides_no_description() {
+    let decode = |plugin: &str| {
+        let payload = format!(r#"{{"schema":1,"kind":"tank","plugin":{plugin},"channels":[]}}"#);
+        let info = Info::decode(payload.as_bytes()).unwrap_or_else(|error| panic!("{payload}: {error}"));
+        assert_eq!(info.kind.as_deref(), Some("tank"));
+        info.plugin
+    };
+    let known = decode(r#"{"name":"tank","version":"0.1.0","form":"process","loads":1,"later":[{"x":1}]}"#);
+    let known = known.map(|plugin| (plugin.name, plugin.form, plugin.loads));
+    assert_eq!(known, Some(("tank".into(), PluginForm::Process, 1)), "unknown fields are ignored");
+    for unreadable in [
+        r#"{"name":"tank","version":"0.1.0","form":"wasm","loads":1}"#,
+        r#"{"name":"tank","version":"0.1.0","form":"library","loads":-1}"#,
+        r#"{"name":"tank"}"#,
+        r#""tank""#,
+        "[]",
+        "null",
+    ] {
+        assert_eq!(decode(unreadable), None, "{unreadable}");
+    }
 }
 
 #[track_caller]

@@ -4,8 +4,8 @@
 //! `MQTT_LAB_WRITE_GOLDEN=1 cargo test -p mqtt-lab-wire`, then look at the difference.
 
 use mqtt_lab_wire::{
-    Channel, Command, CommandResult, Info, PayloadForm, Qos, Role, Sample, SampleTime, State, Stats, Text,
-    Trigger, ValueRef, WillInfo,
+    Channel, Command, CommandResult, Info, PayloadForm, PluginForm, PluginInfo, Qos, Role, Sample,
+    SampleTime, State, Stats, Text, Trigger, ValueRef, WillInfo,
 };
 use std::path::PathBuf;
 
@@ -125,4 +125,18 @@ fn description() {
     full_info().encode(&mut payload).expect("a String takes everything");
     check("info.json", &payload);
     assert_eq!(Info::decode(payload.as_bytes()), Ok(full_info()));
+}
+
+#[test]
+fn description_of_a_device_from_a_plugin() {
+    let mut info = Info::default();
+    info.role = Some(Role::Sensor);
+    info.kind = Some("tank".into());
+    let (name, version) = ("tank".into(), "0.1.0".into());
+    info.plugin = Some(PluginInfo { name, version, form: PluginForm::Library, loads: 2 });
+    info.channels = vec![Channel::float("level").unit("%")];
+    let mut payload = String::new();
+    info.encode(&mut payload).expect("a String takes everything");
+    check("info_plugin.json", &payload);
+    assert_eq!(Info::decode(payload.as_bytes()), Ok(info));
 }

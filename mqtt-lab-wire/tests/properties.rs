@@ -1,8 +1,8 @@
 //! Encode, then decode, is identity; any bytes never panic.
 
 use mqtt_lab_wire::{
-    BootId, Channel, Command, CommandResult, Datatype, Info, PayloadForm, Qos, Sample, SampleTime, State,
-    Stats, Text, Topic, Value, ValueRef,
+    BootId, Channel, Command, CommandResult, Datatype, Info, PayloadForm, PluginForm, PluginInfo, Qos,
+    Sample, SampleTime, State, Stats, Text, Topic, Value, ValueRef,
 };
 use proptest::prelude::*;
 
@@ -18,6 +18,13 @@ fn values() -> impl Strategy<Value = Value> {
 
 fn boots() -> impl Strategy<Value = BootId> {
     any::<u64>().prop_map(BootId::from_random)
+}
+
+fn plugins() -> impl Strategy<Value = PluginInfo> {
+    let form = prop_oneof![Just(PluginForm::Library), Just(PluginForm::Process)];
+    (any::<String>(), any::<String>(), form, any::<u32>()).prop_map(|(name, version, form, loads)| {
+        PluginInfo { name: name.into(), version: version.into(), form, loads }
+    })
 }
 
 /// A float without fraction travels like an integer: the channel's datatype gives it back.
@@ -102,9 +109,11 @@ proptest! {
     #[test]
     fn a_description_comes_back_whole(
         label in proptest::option::of(any::<String>()), unit in any::<String>(), min in -1e6..1e6_f64, choice in any::<String>(),
+        plugin in proptest::option::of(plugins()),
     ) {
         let mut info = Info::default();
         info.label = label.map(Into::into);
+        info.plugin = plugin;
         info.channels = vec![
             Channel::float("a").unit(unit).range(min, min + 1.0).qos(Qos::ExactlyOnce),
             Channel::choice("b", vec![choice.into()]).settable(),
