@@ -63,6 +63,7 @@ const FILES: &[File] = files! {
     "/js/names.js"
     "/js/paint.js"
     "/js/plot.js"
+    "/js/plugin.js"
     "/js/router.js"
     "/js/scale.js"
     "/js/series.js"

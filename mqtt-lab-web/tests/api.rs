@@ -195,7 +195,7 @@ async fn a_device_is_shown_as_the_contract_says() {
     assert_eq!((status, &lamp), (StatusCode::OK, &devices[0]));
     let keys: BTreeSet<_> = lamp.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = "group id name label kind role hidden announced state state_since_ms error last_seen_ms trigger \
-                  payload version keep_alive_s will counts channels refusal";
+                  payload version keep_alive_s will plugin counts channels refusal";
     assert_eq!(keys, wanted.split_whitespace().collect());
     assert_eq!(
         (&lamp["role"], &lamp["state"], &lamp["announced"]),
@@ -215,6 +215,20 @@ async fn a_device_is_shown_as_the_contract_says() {
     assert_eq!((&logged["qos"], &logged["retain"]), (&json!(2), &json!(true)));
     let (status, _) = lab.get("/api/v1/devices/demo/nobody").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_device_says_from_which_plugin_it_came() {
+    let lab = Lab::with_lamp().await;
+    assert_eq!(lab.get("/api/v1/devices/demo/lamp").await.1["plugin"], Json::Null);
+    let mut socket = connect(lab.web.local_addr(), &[]).await.unwrap();
+    for loads in [1, 2] {
+        let plugin = json!({"name": "tank", "version": "0.1.0", "form": "library", "loads": loads});
+        let info = json!({"schema": 1, "kind": "tank", "plugin": plugin, "channels": []});
+        lab.say("lab/demo/tank/$info", &info.to_string()).await;
+        while wait_for(&mut socket, "device").await["device"]["plugin"] != plugin {}
+        assert_eq!(lab.get("/api/v1/devices/demo/tank").await.1["plugin"], plugin);
+    }
 }
 
 #[tokio::test]

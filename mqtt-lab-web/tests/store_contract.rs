@@ -8,7 +8,7 @@ use mqtt_lab_web::store::{
     Command, CommandState, DeviceId, LostAndFound, NewSample, NewSeries, Outcome, SavedSeries, SeriesId,
     StateCause, StateChange, Store, WhenMeasured, Write, WriteReport,
 };
-use mqtt_lab_wire::{BootId, Channel, Datatype, Info, State, Value};
+use mqtt_lab_wire::{BootId, Channel, Datatype, Info, PluginForm, PluginInfo, State, Value};
 
 /// Monday, 23 November 2026, 12:00 UTC, in microseconds.
 const NOON: i64 = 1_795_435_200_000_000;
@@ -353,6 +353,8 @@ async fn everything_is_there_after_a_restart(engine: &impl Engine) {
     let (device, store) = (bench.device, &bench.store);
     let mut info = Info::default();
     info.kind = Some("temperature".into());
+    let (name, version) = ("tank".into(), "0.1.0".into());
+    info.plugin = Some(PluginInfo { name, version, form: PluginForm::Process, loads: 3 });
     info.channels = vec![Channel::float("temperature").unit("°C")];
     bench
         .write(&[

@@ -6,6 +6,7 @@ import { el, setBadge, setData, setText } from "./dom.js";
 import { bytes, count, duration, NO_VALUE, UNKNOWN } from "./format.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
+import { showReloaded } from "./plugin.js";
 import { deviceHref } from "./router.js";
 import { keyOf } from "./store.js";
 
@@ -32,6 +33,7 @@ export function card(device) {
   const views = channels.map((channel, index) => channelView(device, channel, { index, alone }, abort.signal));
   const more = all.length - channels.length;
   const badge = el("span", { class: "state" });
+  const reloaded = el("span", { class: "state", hidden: true });
   const error = el("p", { class: "device-error", hidden: true });
   const foot = footLine();
   const kind = device.kind && device.kind !== device.id ? ` · ${kindName(device.kind)}` : "";
@@ -40,7 +42,7 @@ export function card(device) {
       el("div", { class: "card-name" },
         el("h3", {}, el("a", { href: deviceHref(device) }, deviceName(device))),
         el("p", { class: "id" }, keyOf(device) + kind, device.hidden ? ` · ${t("device.hidden")}` : null)),
-      badge),
+      el("div", { class: "card-states" }, badge, reloaded)),
     error,
     el("div", { class: alone ? "channels" : "channels rows" }, ...views.map((view) => view.element),
       views.length ? null : el("p", { class: "quiet" }, t("device.no-channels")),
@@ -62,6 +64,7 @@ export function card(device) {
     update(next) {
       setData(element, "state", next.state);
       setBadge(badge, next.state, wordFor("state", next.state));
+      showReloaded(reloaded, keyOf(next));
       error.hidden = next.error === null;
       setText(error, next.error === null ? "" : t("device.error", { error: next.error }));
       this.sample(next);

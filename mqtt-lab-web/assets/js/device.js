@@ -9,6 +9,7 @@ import { el, icon, setBadge, setData, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { nextFrame } from "./paint.js";
+import { showPlugin, showReloaded } from "./plugin.js";
 import { keyOf, on, state } from "./store.js";
 
 const TICK_MS = 1_000;
@@ -70,7 +71,9 @@ const section = (title, name, ...children) =>
 function build(main, device, signal) {
   const title = el("h2", {});
   const badge = el("span", { class: "state" });
+  const reloaded = el("span", { class: "state", hidden: true });
   const subtitle = el("p", { class: "id" });
+  const plugin = el("p", { class: "id", data: { part: "plugin" }, hidden: true });
   const sentence = el("p", { class: "sentence" });
   const error = el("p", { class: "device-error", hidden: true });
   const charts = historyCharts(device, signal);
@@ -81,7 +84,7 @@ function build(main, device, signal) {
   const manage = manageSection(device);
   const settable = device.channels.some((/** @type {any} */ channel) => channel.settable);
   const element = el("article", { class: "page", data: { device: keyOf(device) } }, backLink(),
-    el("header", { class: "page-head" }, title, badge), subtitle, sentence, error,
+    el("header", { class: "page-head" }, title, badge, reloaded), subtitle, plugin, sentence, error,
     ownChannels(device).length ? charts.element : el("p", { class: "quiet" }, t("device.no-channels")),
     ...controls.elements,
     section(t("states.title"), "states", states),
@@ -122,6 +125,8 @@ function build(main, device, signal) {
       setData(element, "state", next.state);
       setBadge(badge, next.state, wordFor("state", next.state));
       setText(subtitle, [keyOf(next), kindName(next.kind), next.role && wordFor("role", next.role)].filter(Boolean).join(" · "));
+      showReloaded(reloaded, keyOf(next));
+      showPlugin(plugin, next.plugin);
       setText(sentence, stateSentence(next, history));
       error.hidden = next.error === null;
       setText(error, next.error === null ? "" : t("device.error", { error: next.error }));

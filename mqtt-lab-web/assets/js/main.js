@@ -6,6 +6,7 @@ import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
 import { mountHeader, mountNotice } from "./header.js";
 import * as i18n from "./i18n.js";
 import { watch } from "./live.js";
+import { watchPlugins } from "./plugin.js";
 import { route } from "./router.js";
 import * as store from "./store.js";
 import { apply as applyTheme } from "./theme.js";
@@ -81,6 +82,7 @@ function navigate() {
 
 async function start() {
   applyTheme();
+  watchPlugins();
   api.onUnauthorized(() => Promise.all([import("./login.js"), words]).then(([login]) => login.showLogin()));
   // Promises keep their order: nothing is shown before the words are there.
   watch((message) => words.then(() => store.apply(message)), (connection) => words.then(() => connected(connection)));

@@ -11,10 +11,11 @@ const COMMANDS_KEPT = 200;
  *   quantity: string | null, min: number | null, max: number | null, step: number | null, max_len: number | null,
  *   choices: string[] | null, settable: boolean, qos: number | null, retain: boolean | null, value: any,
  *   time_ms: number | null, bytes: number | null}} Channel
+ * @typedef {{name: string, version: string, form: string, loads: number}} Plugin
  * @typedef {{group: string, id: string, name: string | null, label: string | null, kind: string | null,
  *   role: string | null, hidden: boolean, announced: boolean, state: string, state_since_ms: number | null,
  *   error: string | null, last_seen_ms: number | null, trigger: string | null, payload: string | null,
- *   version: number | null, keep_alive_s: number | null, will: any, counts: any, channels: Channel[]}} Device
+ *   version: number | null, keep_alive_s: number | null, will: any, plugin: Plugin | null, counts: any, channels: Channel[]}} Device
  */
 
 export const state = {

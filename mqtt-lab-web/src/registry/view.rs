@@ -1,7 +1,7 @@
 //! Devices, commands and the lab as JSON.
 
 use mqtt_lab_wire::{
-    Address, Channel, Datatype, PayloadForm, Qos, Role, State, Str, Trigger, Value, WillInfo,
+    Address, Channel, Datatype, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value, WillInfo,
 };
 use serde::Serialize;
 
@@ -30,6 +30,7 @@ pub(crate) struct DeviceView {
     version: Option<u8>,
     keep_alive_s: Option<u16>,
     will: Option<WillInfo>,
+    plugin: Option<PluginInfo>,
     counts: CountsView,
     refusal: Option<String>,
     channels: Vec<ChannelView>,
@@ -94,6 +95,7 @@ impl DeviceView {
             version: info.and_then(|info| info.version),
             keep_alive_s: info.and_then(|info| info.keep_alive_s),
             will,
+            plugin: info.and_then(|info| info.plugin.clone()),
             counts: CountsView {
                 received: device.counts.received,
                 duplicate: device.counts.numbered.map(|known| known.duplicate),
