@@ -14,6 +14,7 @@ use crate::config::WebConfig;
 use crate::guard::{Hosts, Token};
 use crate::health::Health;
 use crate::live::Sessions;
+use crate::notice::{Board, NoticeView};
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -32,6 +33,7 @@ pub struct Shared {
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) health: Arc<Health>,
     pub(crate) sessions: Sessions,
+    pub(crate) board: Arc<Board>,
     pub(crate) assets: Assets,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started_us: i64,
@@ -53,7 +55,16 @@ impl fmt::Debug for App {
     }
 }
 
-/// The lab as the API shows it.
+/// The lab as the API shows it: what every page is told each second, and the notice, of which it hears
+/// when that changes.
+#[derive(Debug, Serialize)]
+pub(crate) struct WholeLabView {
+    #[serde(flatten)]
+    lab: LabView,
+    notice: Option<NoticeView>,
+}
+
+/// The lab as the pages are told each second.
 #[derive(Debug, Serialize)]
 pub(crate) struct LabView {
     name: String,
@@ -90,6 +101,10 @@ pub(crate) struct LabCounts {
 }
 
 impl Shared {
+    pub(crate) fn whole_lab(&self) -> WholeLabView {
+        WholeLabView { lab: self.lab(), notice: self.board.shown() }
+    }
+
     pub(crate) fn lab(&self) -> LabView {
         let status = self.outlet.status();
         LabView {

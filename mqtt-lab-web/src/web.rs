@@ -22,6 +22,7 @@ use crate::guard::{Hosts, Token};
 use crate::health::Health;
 use crate::ingest::{self, Intake, Marker, Writer};
 use crate::live::{self, Hub, Sessions};
+use crate::notice::Notice;
 use crate::registry::Registry;
 use crate::stop::stopped;
 use crate::store::Store;
@@ -147,6 +148,7 @@ impl Web {
             outlet,
             health: Arc::clone(&health),
             sessions: Sessions::default(),
+            board: Arc::default(),
             assets: Assets::embedded(),
             stop: stopped.clone(),
             started_us,
@@ -189,6 +191,25 @@ impl Web {
     #[must_use]
     pub fn app(&self) -> App {
         self.app.clone()
+    }
+
+    /// Shows a notice on every page, those that are opened later too, in the place of the one before;
+    /// `None` takes it back. [`Notice`] says what happens to one that is too long.
+    ///
+    /// ```no_run
+    /// # use mqtt_lab_web::{Notice, NoticeLevel, NoticeMessage, NoticeTitle, Web};
+    /// # fn refuse(web: &Web) {
+    /// let text = "lab.toml:3:1: unknown key `intervall_s`".to_owned();
+    /// let hint = Some("did you mean `interval_s`?".to_owned());
+    /// web.notify(Some(Notice {
+    ///     level: NoticeLevel::Error,
+    ///     title: NoticeTitle::ConfigurationRefused,
+    ///     messages: vec![NoticeMessage { text, hint }],
+    /// }));
+    /// # }
+    /// ```
+    pub fn notify(&self, notice: Option<Notice>) {
+        self.app.board.post(notice, now_us(), &self.app.registry.hub);
     }
 
     /// Waits until the subscription stands, at most for `limit`; false: it does not yet. What is

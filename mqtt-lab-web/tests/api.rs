@@ -15,7 +15,9 @@ use mqtt_lab_core::link::{Event, Incoming, Publish, Qos};
 use mqtt_lab_web::bus::{Outlet, OutletStatus, Source};
 use mqtt_lab_web::store::Store;
 use mqtt_lab_web::store::sqlite::SqliteStore;
-use mqtt_lab_web::{PublishLog, Seen, StartError, Web, WebConfig, router};
+use mqtt_lab_web::{
+    Notice, NoticeLevel, NoticeMessage, NoticeTitle, PublishLog, Seen, StartError, Web, WebConfig, router,
+};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -180,6 +182,54 @@ async fn the_lab_says_how_it_is() {
     assert_eq!(body["counts"], json!({"received": 1, "stored": 1, "duplicate": 0, "refused": 0, "lost": 0}));
     assert_eq!((&body["root"], &body["name"]), (&json!("lab"), &json!("mqtt-lab")));
     assert!(body["started_ms"].as_f64().unwrap() > 1.7e12);
+}
+
+fn refused(text: &str) -> Notice {
+    let messages = vec![NoticeMessage { text: text.to_owned(), hint: Some("a hint".to_owned()) }];
+    Notice { level: NoticeLevel::Error, title: NoticeTitle::ConfigurationRefused, messages }
+}
+
+#[tokio::test]
+async fn a_notice_is_shown_until_it_is_replaced_or_taken_back() {
+    let lab = Lab::new().await;
+    let notice = async || lab.get("/api/v1/lab").await.1["notice"].clone();
+    assert_eq!(notice().await, Json::Null);
+    let mut early = connect(lab.web.local_addr(), &[]).await.unwrap();
+    assert_eq!(next(&mut early).await.unwrap()["type"], "devices");
+    assert_eq!(next(&mut early).await.unwrap(), json!({"type": "notice", "notice": null}));
+
+    lab.web.notify(Some(refused("lab.toml:3:1: unknown key `<b>`\n  more")));
+    let shown = notice().await;
+    assert_eq!(
+        shown["messages"],
+        json!([{"text": "lab.toml:3:1: unknown key `<b>`\n  more", "hint": "a hint"}])
+    );
+    assert_eq!((&shown["level"], &shown["title"]), (&json!("error"), &json!("configuration-refused")));
+    assert!(shown["at_ms"].as_f64().unwrap() > 1.7e12);
+    let mut late = connect(lab.web.local_addr(), &[]).await.unwrap();
+    for socket in [&mut early, &mut late] {
+        assert_eq!(wait_for(socket, "notice").await["notice"], shown);
+        assert!(wait_for(socket, "lab").await["lab"].get("notice").is_none(), "not again each second");
+    }
+
+    lab.web.notify(Some(Notice {
+        level: NoticeLevel::Info,
+        title: NoticeTitle::RestartNeeded,
+        messages: vec![],
+    }));
+    assert_eq!(wait_for(&mut early, "notice").await["notice"]["title"], "restart-needed");
+    lab.web.notify(None);
+    assert_eq!(wait_for(&mut early, "notice").await["notice"], Json::Null);
+    assert_eq!(notice().await, Json::Null);
+}
+
+#[tokio::test]
+async fn a_notice_is_not_for_everyone_where_a_token_is_set() {
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    lab.web.notify(Some(refused("lab.toml:3:1: secret")));
+    let (status, body) = lab.get("/api/v1/lab").await;
+    assert_eq!((status, &body["notice"]), (StatusCode::UNAUTHORIZED, &Json::Null));
+    assert!(matches!(connect(lab.web.local_addr(), &[]).await, Err(SocketError::Http(_))));
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use super::ApiError;
-use crate::app::{App, LabView};
+use crate::app::{App, WholeLabView};
 
 /// `GET /api/v1/lab`.
-pub(super) async fn lab(State(app): State<App>) -> Json<LabView> {
-    Json(app.lab())
+pub(super) async fn lab(State(app): State<App>) -> Json<WholeLabView> {
+    Json(app.whole_lab())
 }
 
 /// `GET /healthz`: the process lives.

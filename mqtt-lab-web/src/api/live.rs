@@ -19,9 +19,10 @@ pub(super) async fn live(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|refused| ApiError::refused(refused.status(), refused.body_text()))?;
     let place = app.sessions.enter().ok_or_else(|| ApiError::unavailable("too many pages are open"))?;
-    let (hub, registry, stop) = (app.registry.hub.clone(), app.registry.clone(), app.stop.clone());
+    let (hub, registry, board) = (app.registry.hub.clone(), app.registry.clone(), app.board.clone());
+    let stop = app.stop.clone();
     Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(async move |socket| {
-        live::serve(socket, hub, registry, stop).await;
+        live::serve(socket, hub, registry, board, stop).await;
         drop(place);
     }))
 }

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::Hub;
+use crate::notice::Board;
 use crate::registry::Registry;
 use crate::stop::stopped;
 
@@ -40,18 +41,19 @@ pub(crate) async fn serve(
     mut socket: WebSocket,
     hub: Arc<Hub>,
     registry: Arc<Registry>,
+    board: Arc<Board>,
     mut stop: watch::Receiver<bool>,
 ) {
     // Subscribed first: what changes while the list is written comes after it.
     let mut frames = hub.subscribe();
-    let mut open = send(&mut socket, devices(&registry)).await;
+    let mut open = send_all(&mut socket, &registry, &board).await;
     while open {
         open = tokio::select! {
             frame = frames.recv() => match frame {
                 Ok(text) => send(&mut socket, text).await,
                 Err(RecvError::Lagged(_)) => {
                     send(&mut socket, Utf8Bytes::from_static(r#"{"type":"gap"}"#)).await
-                        && send(&mut socket, devices(&registry)).await
+                        && send_all(&mut socket, &registry, &board).await
                 }
                 Err(RecvError::Closed) => false,
             },
@@ -66,6 +68,11 @@ pub(crate) async fn serve(
             }
         };
     }
+}
+
+/// Sends what a page must know before changes make sense to it.
+async fn send_all(socket: &mut WebSocket, registry: &Registry, board: &Board) -> bool {
+    send(socket, devices(registry)).await && send(socket, board.message().to_string().into()).await
 }
 
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
