@@ -5,6 +5,7 @@ import { mountDashboard } from "./dashboard.js";
 import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
 import { mountHeader, mountNotice } from "./header.js";
 import * as i18n from "./i18n.js";
+import { showLabNotice } from "./lab-notice.js";
 import { watch } from "./live.js";
 import { watchPlugins } from "./plugin.js";
 import { route } from "./router.js";
@@ -27,6 +28,7 @@ function show() {
   skip.onclick = () => byId("main").focus();
   mountHeader(byId("header"), changeLanguage, signal);
   mountNotice(byId("notice"), signal);
+  showLabNotice(byId("lab-notice"));
   const main = byId("main");
   main.replaceChildren();
   const where = route();
@@ -91,6 +93,7 @@ async function start() {
   await words;
   show();
   store.on("gap", loadRecent);
+  store.on("notice", () => showLabNotice(byId("lab-notice")));
   addEventListener("hashchange", navigate);
 }
 

@@ -27,18 +27,22 @@ export const state = {
   commands: new Map(),
   /** @type {any} */
   lab: null,
+  /** @type {any} what the lab says of itself */
+  notice: null,
   /** @type {"connecting" | "live" | "reconnecting"} */
   connection: "connecting",
   loaded: false,
   lastLiveMs: 0,
 };
 
+/** The live messages know the notice of now; an answer to a call may be older. */
+let noticeIsLive = false;
 /** @type {Map<number, [Device, Channel]>} whose channel a series is */
 let owners = new Map();
 /** @type {Map<string, Set<(detail: any) => void>>} */
 const listeners = new Map();
 
-/** Listens to `list`, `device`, `samples`, `lab`, `connection`, `command` or `gap` until `signal` aborts.
+/** Listens to `list`, `device`, `samples`, `lab`, `notice`, `connection`, `command` or `gap` until `signal` aborts.
  * @param {string} topic @param {(detail: any) => void} listener @param {AbortSignal} [signal] */
 export function on(topic, listener, signal) {
   const set = listeners.get(topic) ?? new Set();
@@ -73,7 +77,14 @@ export function setConnection(connection) {
 /** @param {any} lab */
 export function setLab(lab) {
   state.lab = lab;
+  if ("notice" in lab && !noticeIsLive) setNotice(lab.notice);
   emit("lab");
+}
+
+/** @param {any} notice */
+function setNotice(notice) {
+  state.notice = notice;
+  emit("notice");
 }
 
 /** @param {Device[]} list */
@@ -112,6 +123,9 @@ export function apply(message) {
     case "samples": return addSamples(message.samples);
     case "command": return setCommand(message.command);
     case "lab": return setLab(message.lab);
+    case "notice":
+      noticeIsLive = true;
+      return setNotice(message.notice);
     case "gap": return emit("gap");
   }
 }
