@@ -39,6 +39,31 @@ function publish(broker, topic, payload) {
 /** @param {Page} page */
 const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
+/** The description of a device from a plugin. @param {number} loads */
+const tank = (loads) => JSON.stringify({
+  schema: 1, role: "sensor", kind: "tank", plugin: { name: "<b>tank", version: "0.1.0", form: "library", loads },
+  channels: [{ name: "level", datatype: "float", unit: "%" }],
+});
+
+/** Puts a notice of the lab into what the server says, on its way to the page: the program itself has one only while
+ * its files are wrong. That the server says it so is tested in Rust.
+ * @param {Page} page @param {any} notice what `GET /api/v1/lab` tells @returns a way to push one over the WebSocket */
+async function withNotice(page, notice) {
+  /** @type {import("playwright-core").WebSocketRoute | null} */
+  let socket = null;
+  await page.route("**/api/v1/lab", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...await response.json(), notice } });
+  });
+  await page.routeWebSocket(/\/api\/v1\/live$/, (toPage) => {
+    socket = toPage;
+    toPage.connectToServer().onMessage((message) => {
+      if (JSON.parse(String(message)).type !== "notice") toPage.send(message);
+    });
+  });
+  return (/** @type {any} */ next) => socket?.send(JSON.stringify({ type: "notice", notice: next }));
+}
+
 /** @type {[string, (tools: any) => Promise<any>][]} */
 export const checks = [
   ["the page loads and six devices appear", async ({ visit, shoot }) => {
@@ -175,6 +200,79 @@ export const checks = [
     }
     await page.context().close();
     return skipped && { skipped };
+  }],
+
+  ["a plugin that is loaded anew says so for a while", async ({ visit, shoot, broker }) => {
+    const skipped = publish(broker, "lab/demo/tank/$info", tank(1));
+    if (skipped) return { skipped };
+    const page = await visit({}, "", (/** @type {Page} */ page) => page.clock.install());
+    const badge = card(page, "tank").locator('[data-state="reloaded"]');
+    await card(page, "tank").waitFor();
+    assert.equal(await badge.count(), 0, "the first load is no news");
+    publish(broker, "lab/demo/tank/$info", tank(2));
+    await badge.waitFor();
+    assert.equal(await badge.textContent(), "plugin reloaded");
+    assert.equal(await page.locator("#announcer").textContent(), "Plugin <b>tank 0.1.0 reloaded, loaded 2 times");
+    await shoot(page, "plugin-reloaded");
+    await card(page, "tank").getByRole("link").first().click();
+    await page.getByText("Plugin: <b>tank 0.1.0 · library · loaded 2 times").waitFor();
+    await badge.waitFor();
+    await shoot(page, "plugin-reloaded-device");
+    await page.clock.fastForward(10_000);
+    await badge.waitFor({ state: "hidden" });
+    await page.context().close();
+  }],
+
+  ["a notice of the lab stands on every page until it is resolved", async ({ visit, shoot }) => {
+    const text = "lab.toml:12:1: unknown key `<img src=x onerror=window.pwned=1>`\n   |\n12 | intervall_s = 5\n   | ^^^^^^^^^^^";
+    const messages = [{ text, hint: "did you mean `interval_s`?" }];
+    const error = { level: "error", title: "configuration-refused", at_ms: Date.now(), messages, left_out: 2 };
+    const visitors = { light: {}, dark: { colorScheme: "dark" }, phone: { viewport: { width: 360, height: 740 } } };
+    for (const [name, options] of Object.entries(visitors)) {
+      /** @type {any} */
+      let push;
+      const page = await visit(options, "", async (/** @type {Page} */ page) => { push = await withNotice(page, error); });
+      const alert = page.locator("#lab-notice").getByRole("alert");
+      await alert.filter({ hasText: "Error: The configuration is wrong" }).waitFor();
+      assert.equal(await page.locator("#lab-notice pre").first().textContent(), text);
+      assert.equal(await page.locator("#lab-notice li").last().textContent(), "and 2 more, see the terminal");
+      assert.equal(await page.evaluate(() => /** @type {any} */ (window).pwned), undefined);
+      assert.ok(await overflow(page) <= 0, `too wide by ${await overflow(page)} px`);
+      await shoot(page, `lab-notice-${name}`);
+      await card(page, "led").getByRole("link").first().click();
+      await page.locator('[data-part="states"]').waitFor();
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+      assert.ok(/** @type {any} */ (await alert.boundingBox()).y >= 0, "its first line stays in sight");
+      await page.locator("#lab-notice ul").focus();
+      assert.equal(await page.locator("#lab-notice button").count(), 0, "an error cannot be closed");
+      push(null);
+      await page.locator("#lab-notice[data-level]").waitFor({ state: "detached" });
+      assert.equal(await alert.textContent(), "");
+      await page.context().close();
+    }
+  }],
+
+  ["news of the lab can be closed and vanish by themselves", async ({ visit, shoot }) => {
+    const news = (/** @type {number} */ at_ms) => ({ level: "info", title: "restart-needed", at_ms, messages: [], left_out: 0 });
+    /** @type {any} */
+    let push;
+    const page = await visit({ locale: "de-DE" }, "", async (/** @type {Page} */ page) => {
+      await page.clock.install();
+      push = await withNotice(page, news(Date.now() - 60_000));
+    });
+    const place = page.locator("#lab-notice[data-level=info]");
+    assert.equal(await place.count(), 0, "old news is no news");
+    push(news(await page.evaluate(() => Date.now())));
+    await place.getByRole("status").filter({ hasText: "Hinweis: Eine Änderung wirkt erst nach einem Neustart des Labs" }).waitFor();
+    await shoot(page, "lab-notice-news");
+    await place.getByRole("button", { name: "Schließen" }).press("Enter");
+    await place.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "main", "the focus is not lost");
+    push(news(await page.evaluate(() => Date.now())));
+    await place.waitFor({ state: "attached" });
+    await page.clock.fastForward(15_000);
+    await place.waitFor({ state: "detached" });
+    await page.context().close();
   }],
 
   ["the browser had nothing to complain about", async ({ complaints }) => {

@@ -26,13 +26,15 @@ const complaints = [];
 const failures = [];
 let passed = 0;
 
-/** A new window with its own storage, as a new visitor. @param {import("playwright-core").BrowserContextOptions} [options] */
-async function visit(options = {}, path = "") {
+/** A new window with its own storage, as a new visitor. @param {import("playwright-core").BrowserContextOptions} [options]
+ * @param {(page: import("playwright-core").Page) => Promise<void>} [prepare] runs before the page is loaded */
+async function visit(options = {}, path = "", prepare = async () => {}) {
   const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   page.on("console", (message) => { if (message.type() === "error") complaints.push(message.text()); });
   page.on("pageerror", (error) => complaints.push(String(error.stack)));
+  await prepare(page);
   await page.goto(new URL(path, url).href);
   await page.waitForSelector('html[data-ready="true"]', { state: "attached" });
   return page;
