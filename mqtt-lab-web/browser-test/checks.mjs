@@ -248,6 +248,7 @@ export const checks = [
       push(null);
       await page.locator("#lab-notice[data-level]").waitFor({ state: "detached" });
       assert.equal(await alert.textContent(), "");
+      await page.unrouteAll({ behavior: "ignoreErrors" });
       await page.context().close();
     }
   }],
@@ -272,6 +273,7 @@ export const checks = [
     await place.waitFor({ state: "attached" });
     await page.clock.fastForward(15_000);
     await place.waitFor({ state: "detached" });
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     await page.context().close();
   }],
 

@@ -139,6 +139,14 @@ fn message(notice: Option<&NoticeView>) -> serde_json::Value {
 mod tests {
     use super::*;
 
+    const TITLES: [NoticeTitle; 5] = [
+        NoticeTitle::ConfigurationRefused,
+        NoticeTitle::ConfigurationChanged,
+        NoticeTitle::RestartNeeded,
+        NoticeTitle::PluginRefused,
+        NoticeTitle::PluginReloaded,
+    ];
+
     fn notice(messages: Vec<NoticeMessage>) -> Notice {
         Notice { level: NoticeLevel::Error, title: NoticeTitle::ConfigurationRefused, messages }
     }
@@ -162,28 +170,21 @@ mod tests {
         });
         assert_eq!(words(view), expected);
         assert_eq!(words(NoticeLevel::Info), "info");
-        let titles = [
-            NoticeTitle::ConfigurationChanged,
-            NoticeTitle::RestartNeeded,
-            NoticeTitle::PluginRefused,
-            NoticeTitle::PluginReloaded,
+        let expected = [
+            "configuration-refused",
+            "configuration-changed",
+            "restart-needed",
+            "plugin-refused",
+            "plugin-reloaded",
         ];
-        let expected = ["configuration-changed", "restart-needed", "plugin-refused", "plugin-reloaded"];
-        assert_eq!(words(titles), json!(expected));
+        assert_eq!(words(TITLES), json!(expected));
     }
 
     #[test]
     fn every_title_has_its_words_in_each_language() {
-        let titles = [
-            NoticeTitle::ConfigurationRefused,
-            NoticeTitle::ConfigurationChanged,
-            NoticeTitle::RestartNeeded,
-            NoticeTitle::PluginRefused,
-            NoticeTitle::PluginReloaded,
-        ];
         for file in [include_str!("../assets/i18n/de.json"), include_str!("../assets/i18n/en.json")] {
             let known: serde_json::Value = serde_json::from_str(file).unwrap();
-            for title in titles {
+            for title in TITLES {
                 let key = format!("lab-notice.title.{}", words(title).as_str().unwrap());
                 assert!(known[&key].is_string(), "{key}");
             }

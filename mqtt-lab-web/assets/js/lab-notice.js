@@ -2,13 +2,14 @@
 
 import { now } from "./clock.js";
 import { el, icon, setText } from "./dom.js";
-import { time } from "./format.js";
+import { dateTime, time } from "./format.js";
 import { language, t } from "./i18n.js";
 import { wordFor } from "./names.js";
 import { state } from "./store.js";
 
 const NEWS_MS = 15_000;
 const AGAIN_MS = 2_000;
+const WITHOUT_DATE_MS = 12 * 3_600_000;
 
 /** The news that was closed, or shown for long enough. */
 let done = "";
@@ -55,14 +56,19 @@ function fill(place, notice, close) {
   if (notice) place.dataset.level = notice.level;
   else delete place.dataset.level;
   const isError = notice?.level === "error";
-  const words = notice ? `${wordFor("lab-notice.level", notice.level)}: ${wordFor("lab-notice.title", notice.title)}` : "";
-  const said = notice ? `${words}, ${t("lab-notice.at", { time: time(notice.at_ms) })}` : "";
+  const said = notice ? sentence(notice) : "";
   setText(alert, isError ? said : "");
   setText(status, isError ? "" : said);
   if (!notice) return;
   line.prepend(icon(isError ? "lost" : "info"));
   if (!isError) line.append(el("button", { type: "button", onclick: close }, t("lab-notice.dismiss")));
   if (notice.messages.length) place.append(details(notice));
+}
+
+/** Level, title and when. @param {any} notice */
+function sentence({ level, title, at_ms: atMs }) {
+  const when = now() - atMs < WITHOUT_DATE_MS ? time(atMs) : dateTime(atMs);
+  return `${wordFor("lab-notice.level", level)}: ${wordFor("lab-notice.title", title)} (${when})`;
 }
 
 /** The messages as the terminal shows them; the keyboard can scroll them. @param {any} notice */
