@@ -3,11 +3,12 @@
 use crate::failure::Failure;
 use crate::locate::{self, Step};
 use mqtt_lab_core::broker::BrokerConfig;
-use mqtt_lab_core::config::{DeviceConfig, MqttConfig, Problem};
+use mqtt_lab_core::config::{DeviceConfig, MqttConfig, PluginsConfig, Problem};
+use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The lab that runs without a file.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) web: WebConfig,
     /// Where samples are kept.
     pub(crate) store: StoreConfig,
+    /// How plugins are loaded.
+    pub(crate) plugins: PluginsConfig,
     /// What measures.
     pub(crate) sensor: Vec<DeviceConfig>,
     /// What acts.
@@ -54,6 +57,8 @@ impl Default for LabTable {
 #[derive(Debug)]
 pub(crate) struct Source {
     name: String,
+    /// Where relative paths of plugins start.
+    folder: PathBuf,
     text: String,
     pub(crate) config: Config,
 }
@@ -62,19 +67,20 @@ impl Source {
     /// Reads a file, or the default lab.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file else {
-            return Self::parse("default lab".into(), DEFAULT.into());
+            return Self::parse("default lab".into(), PathBuf::from("."), DEFAULT.into());
         };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
             let hint = "`mqtt-lab run` without a file runs the default lab";
             Failure::config(format!("cannot read configuration file `{name}`: {error}"), Some(hint.into()))
         })?;
-        Self::parse(name, text)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self::parse(name, folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf), text)
     }
 
-    fn parse(name: String, text: String) -> Result<Self, Failure> {
+    fn parse(name: String, folder: PathBuf, text: String) -> Result<Self, Failure> {
         match toml::from_str(&text) {
-            Ok(config) => Ok(Self { name, text, config }),
+            Ok(config) => Ok(Self { name, folder, text, config }),
             Err(error) => {
                 let byte = error.span().map_or(0, |span| span.start);
                 let (line, column) = locate::line_and_column(&text, byte);
@@ -88,6 +94,16 @@ impl Source {
     /// Whether the broker inside this program is wanted.
     pub(crate) fn has_own_broker(&self) -> bool {
         self.config.broker.enabled && self.config.mqtt.brokers.is_empty()
+    }
+
+    /// What loads the plugins of this file. A library that wants a process of its own is run by this
+    /// program again.
+    pub(crate) fn loader(&self) -> PluginLoader {
+        let loader = PluginLoader::new(self.config.plugins.clone(), &self.folder);
+        match std::env::current_exe() {
+            Ok(program) => loader.host([program.into_os_string(), "plugin".into(), "host".into()]),
+            Err(_) => loader,
+        }
     }
 
     /// The devices with everything they need, but the address of a broker inside this program.

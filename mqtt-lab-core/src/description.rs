@@ -2,6 +2,7 @@
 
 use crate::{Reading, Value};
 use mqtt_lab_wire::{Channel, MAX_CHANNELS, Part, Str, Topic, Trigger, ValueError, check_word};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The channels of a device and when it measures.
@@ -14,11 +15,68 @@ use std::fmt;
 ///     .control(Channel::bool("heating").initial(false));
 /// let lamp = Description::actuator().output(Channel::bool("on").initial(false));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// As JSON, which is how plugins in other languages describe their devices, it is
+/// `{"channels":[{"name":"on","datatype":"bool","settable":true,"initial":false}],"trigger":"interval"}`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Description {
+    #[serde(with = "initials")]
     channels: Vec<Channel>,
+    #[serde(default)]
     trigger: Trigger,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<Str>,
+}
+
+/// Channels with their initial values, which `$info` has no room for.
+mod initials {
+    use crate::{Channel, Value};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    struct WithInitial {
+        #[serde(flatten)]
+        channel: Channel,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial: Option<Scalar>,
+    }
+
+    #[derive(Deserialize, Serialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Bool(bool),
+        Int(i64),
+        Float(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(channels: &[Channel], to: S) -> Result<S::Ok, S::Error> {
+        let scalar = |value: &Value| match value {
+            Value::Bool(v) => Scalar::Bool(*v),
+            Value::Int(v) => Scalar::Int(*v),
+            Value::Float(v) => Scalar::Float(*v),
+            Value::Text(v) => Scalar::Text(v.to_string()),
+        };
+        let with = |channel: &Channel| WithInitial {
+            channel: channel.clone(),
+            initial: channel.initial.as_ref().map(scalar),
+        };
+        to.collect_seq(channels.iter().map(with))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Channel>, D::Error> {
+        let with = Vec::<WithInitial>::deserialize(from)?;
+        Ok(with.into_iter().map(|WithInitial { mut channel, initial }| {
+            channel.initial = initial.map(|scalar| match scalar {
+                Scalar::Bool(v) => Value::Bool(v),
+                Scalar::Int(v) => Value::Int(v),
+                Scalar::Float(v) => Value::Float(v),
+                Scalar::Text(v) => Value::Text(v.into()),
+            });
+            channel
+        }).collect())
+    }
 }
 
 impl Description {

@@ -3,6 +3,8 @@
 use crate::{Actuator, Description, Error, Reading, Result, Sensor, Value};
 use async_trait::async_trait;
 use mqtt_lab_wire::Trigger;
+use std::sync::Arc;
+use std::task::Context;
 
 /// A sensor, an actuator, or both, as the runtime sees it.
 ///
@@ -17,7 +19,21 @@ pub trait Device: Send {
 
     /// Takes a value for a settable channel and returns the new state.
     async fn set(&mut self, channel: &str, value: Value) -> Result<Reading>;
+
+    /// Lets the device's background work go on while nothing is asked of it.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// Ends a wait that blocks the device's thread; to be called from another thread when there is
+    /// something else to do. None: the device never blocks for long.
+    fn interrupt(&self) -> Option<Interrupt> {
+        None
+    }
 }
+
+/// Ends a wait of a device that blocks its thread.
+pub type Interrupt = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct OfSensor<T>(pub(crate) T);
 pub(crate) struct OfActuator<T>(pub(crate) T);

@@ -37,6 +37,17 @@ impl Error {
         Self { message: message.to_string(), fatal: false }
     }
 
+    /// An error that says what `error` says, with all its causes.
+    pub(crate) fn with_causes(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        Self { message, fatal: false }
+    }
+
     /// The same error, after which the device must be constructed anew.
     #[must_use]
     pub fn fatal(mut self) -> Self {
@@ -71,12 +82,6 @@ impl fmt::Debug for Error {
 
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            message = format!("{message}: {inner}");
-            cause = inner.source();
-        }
-        Self { message, fatal: false }
+        Self::with_causes(&error)
     }
 }

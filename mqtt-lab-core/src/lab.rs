@@ -50,6 +50,9 @@ pub struct LabBuilder {
     registry: Registry,
     taken: Option<KindTaken>,
     devices: Vec<DeviceConfig>,
+    /// The plugins that devices name themselves, or why they cannot be loaded.
+    #[cfg(feature = "plugins")]
+    own_plugins: BTreeMap<(crate::plugin::PluginSource, Option<crate::config::Isolation>), Result<Plugin, crate::plugin::LoadError>>,
 }
 
 /// Why a lab cannot be built. Nothing was started.
@@ -75,6 +78,10 @@ pub enum BuildError {
     /// The devices' tables have mistakes: all of them.
     #[error("{}", list(.0))]
     Devices(Vec<Problem>),
+    /// Files in the folder of plugins cannot be loaded: all of them.
+    #[cfg(feature = "plugins")]
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Plugins(Vec<crate::plugin::LoadError>),
     /// A device's connection cannot be set up.
     #[error("device `{device}` cannot connect")]
     Link {
@@ -102,6 +109,8 @@ impl Lab {
             registry: Registry::new(),
             taken: None,
             devices: Vec::new(),
+            #[cfg(feature = "plugins")]
+            own_plugins: BTreeMap::new(),
         }
     }
 
@@ -267,6 +276,35 @@ impl LabBuilder {
         self
     }
 
+    /// Loads the plugins that the devices name, and those of the loader's folder. What cannot be loaded is
+    /// a mistake that [`build`](Self::build) reports with the device that wanted it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Plugins`] when a file in the folder cannot be loaded.
+    #[cfg(feature = "plugins")]
+    pub async fn load_plugins(mut self, loader: &mut crate::plugin::PluginLoader) -> Result<Self, BuildError> {
+        let mut failed = Vec::new();
+        for loaded in loader.load_folder().await {
+            match loaded {
+                Ok(plugin) => self = self.plugin(&plugin),
+                Err(error) => failed.push(error),
+            }
+        }
+        if !failed.is_empty() {
+            return Err(BuildError::Plugins(failed));
+        }
+        for device in &self.devices {
+            let Some(source) = &device.plugin else { continue };
+            let key = (source.clone(), device.isolation);
+            if !self.own_plugins.contains_key(&key) {
+                let loaded = loader.load(source, device.isolation).await;
+                self.own_plugins.insert(key, loaded);
+            }
+        }
+        Ok(self)
+    }
+
     /// Checks everything that can be checked without constructing a device.
     ///
     /// # Errors
@@ -290,10 +328,13 @@ impl LabBuilder {
         let mut taken = BTreeSet::new();
         for (table, device) in self.devices.iter().enumerate() {
             let wrong = device.check(table);
-            let Some(kind) = self.registry.find(&device.kind) else {
-                problems.extend(wrong);
-                problems.push(self.unknown_kind(table, &device.kind));
-                continue;
+            let kind = match self.kind_of(table, device) {
+                Ok(kind) => kind,
+                Err(problem) => {
+                    problems.extend(wrong);
+                    problems.push(problem);
+                    continue;
+                }
             };
             let usable = wrong.is_empty();
             problems.extend(wrong);
@@ -345,16 +386,41 @@ impl LabBuilder {
         }
     }
 
-    fn unknown_kind(&self, table: usize, kind: &str) -> Problem {
-        let kinds: Vec<_> = self.registry.kinds().map(|(kind, _)| kind.name()).collect();
-        let problem = Problem::new(table, &["kind"], format!("there is no kind `{kind}`"));
-        let near = kinds.iter().map(|known| (distance(known, kind), known)).min();
-        match near {
-            Some((far, known)) if far <= 1 + kind.len() / 4 => {
-                problem.hint(format!("did you mean `{known}`?"))
-            }
-            _ => problem.hint(format!("the kinds are: {}", kinds.join(", "))),
+    /// The kind that a device asks for: of its own plugin if it names one, else of all that are known.
+    fn kind_of(&self, table: usize, device: &DeviceConfig) -> Result<&crate::Kind, Problem> {
+        #[cfg(feature = "plugins")]
+        if let Some(source) = &device.plugin {
+            let plugin = self.own_plugins.get(&(source.clone(), device.isolation));
+            return match plugin {
+                Some(Ok(plugin)) => {
+                    let mut kinds = plugin.kinds().iter();
+                    let kind = kinds.find(|kind| kind.name() == device.kind);
+                    kind.ok_or_else(|| unknown_kind(table, &device.kind, plugin.kinds().iter()))
+                }
+                Some(Err(error)) => {
+                    let message = crate::Error::with_causes(error);
+                    Err(Problem::new(table, &["plugin"], message).hint(error.hint()))
+                }
+                None => {
+                    let message = format!("plugin `{source}` was not loaded");
+                    let hint = "call `LabBuilder::load_plugins` before `build`";
+                    Err(Problem::new(table, &["plugin"], message).hint(hint))
+                }
+            };
         }
+        let kind = self.registry.find(&device.kind);
+        kind.ok_or_else(|| unknown_kind(table, &device.kind, self.registry.kinds().map(|(kind, _)| kind)))
+    }
+}
+
+fn unknown_kind<'a>(table: usize, kind: &str, known: impl Iterator<Item = &'a crate::Kind>) -> Problem {
+    let kinds: Vec<_> = known.map(crate::Kind::name).collect();
+    let problem = Problem::new(table, &["kind"], format!("there is no kind `{kind}`"));
+    let near = kinds.iter().map(|known| (distance(known, kind), known)).min();
+    match near {
+        Some((far, known)) if far <= 1 + kind.len() / 4 => problem.hint(format!("did you mean `{known}`?")),
+        _ if kinds.len() == 1 => problem.hint(format!("the only kind is: {}", kinds.concat())),
+        _ => problem.hint(format!("the kinds are: {}", kinds.join(", "))),
     }
 }
 

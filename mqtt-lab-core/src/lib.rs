@@ -32,13 +32,20 @@
 //! | `broker` | [`broker`], an MQTT broker inside the program | no |
 //! | `testing` | [`testing`], the test bench | no |
 
+mod actor;
 mod actuator;
 mod description;
 mod device;
 mod error;
+mod kind;
+pub mod plugin;
 mod reading;
 mod registry;
+mod sample;
+#[doc(hidden)]
+pub mod schema;
 mod sensor;
+mod settings;
 
 #[cfg(feature = "broker")]
 pub mod broker;
@@ -55,14 +62,18 @@ pub mod testing;
 
 pub use actuator::Actuator;
 pub use description::{CheckError, Description};
-pub use device::Device;
+pub use device::{Device, Interrupt};
 pub use error::{Error, Result};
 #[cfg(feature = "runtime")]
 pub use lab::{BuildError, Lab, LabBuilder, RunningLab};
-pub use mqtt_lab_wire::{Channel, Datatype, PayloadForm, Qos, Role, State, Trigger, Value};
+pub use mqtt_lab_wire::{Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value};
 pub use reading::Reading;
-pub use registry::{CreateError, IntoActuator, IntoSensor, Kind, KindTaken, Plugin, Registry, Settings};
+pub use kind::{IntoActuator, IntoSensor, Kind};
+pub use registry::{KindTaken, Plugin, Registry};
+/// The crate that makes a schema of a settings struct: `#[derive(JsonSchema)]` of the prelude.
+pub use schemars;
 pub use sensor::Sensor;
+pub use settings::{CreateError, Settings};
 
 /// Everything a plugin needs: `use mqtt_lab_core::prelude::*;`.
 pub mod prelude {
@@ -71,6 +82,9 @@ pub mod prelude {
         export_plugin,
     };
     pub use async_trait::async_trait;
+    // `derive(JsonSchema)` looks for the crate under this name.
+    pub use schemars::{self, JsonSchema};
+    pub use serde::Deserialize;
 }
 
 /// The Rust in both READMEs compiles.

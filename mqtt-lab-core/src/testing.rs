@@ -63,7 +63,7 @@ impl Bench {
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let (device, start) = runtime.block_on(async {
             let settings = settings.into_settings()?;
-            Ok::<_, crate::Error>((found.create(settings)?, Instant::now()))
+            Ok::<_, crate::Error>((found.create(settings).await?, Instant::now()))
         })?;
         let description = device.describe();
         description.check()?;

@@ -70,7 +70,8 @@ fn every_unknown_setting_is_refused() {
 #[test]
 fn every_sample_is_complete_and_its_defaults_are_true() {
     for kind in plugin().kinds() {
-        let set = kind.sample_toml().lines().map(|line| match line.strip_prefix('#') {
+        let sample = kind.sample_toml();
+        let set = sample.lines().map(|line| match line.strip_prefix('#') {
             Some(option) if !option.starts_with('#') => option,
             _ => line,
         });

@@ -21,6 +21,14 @@ pub const MAX_COUNT: u32 = 20_000;
 pub struct DeviceConfig {
     /// What the device is: one of the kinds that `mqtt-lab kinds` lists.
     pub kind: String,
+    /// Where the kind comes from when it is not compiled into the program: a crate's folder, a library, a
+    /// script, or a list with a program and its arguments. Paths start at the folder of this file.
+    #[cfg(feature = "plugins")]
+    pub plugin: Option<crate::plugin::PluginSource>,
+    /// Whether the plugin runs in a process of its own: `"none"` or `"process"`. Default: that of
+    /// `[plugins]`.
+    #[cfg(feature = "plugins")]
+    pub isolation: Option<super::Isolation>,
     /// Name of the device in its topic, of `a-z 0-9 -`. Default: the kind.
     pub id: Option<String>,
     /// Group of the device, the second level of its topic. Default: the lab's.
@@ -81,6 +89,10 @@ impl DeviceConfig {
     pub fn new(kind: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
+            #[cfg(feature = "plugins")]
+            plugin: None,
+            #[cfg(feature = "plugins")]
+            isolation: None,
             id: None,
             group: None,
             label: None,

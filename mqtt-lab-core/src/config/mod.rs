@@ -5,8 +5,12 @@
 
 mod device;
 mod mqtt;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod problem;
 
 pub use device::{ChannelConfig, DeviceConfig, MAX_COUNT, WillConfig};
 pub use mqtt::{MqttConfig, MqttVersion};
+#[cfg(feature = "plugins")]
+pub use plugins::{Isolation, PluginsConfig};
 pub use problem::Problem;

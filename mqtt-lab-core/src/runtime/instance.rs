@@ -3,7 +3,9 @@
 //! A device runs apart from its task, so that nothing it does can stall the connection: a cooperative
 //! one on the runtime's workers, any other on a thread of its own.
 
-use crate::{CheckError, CreateError, Description, Device, Error, Kind, Reading, Result, Settings, Value};
+use super::interrupt::{Hook, interruptible};
+use crate::actor::{QUEUE, Request, serve};
+use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value};
 use mqtt_lab_wire::Trigger;
 use std::any::Any;
 use std::fmt;
@@ -21,9 +23,6 @@ const MAX_THREADS: usize = 1000;
 
 /// Device threads that exist, those of hung devices included.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-/// Requests that wait while a device is busy. A full queue counts as hung.
-const QUEUE: usize = 16;
 
 /// Time that a panic gets to unwind.
 const UNWINDING: Duration = Duration::from_secs(5);
@@ -68,11 +67,6 @@ impl fmt::Display for InstanceError {
     }
 }
 
-enum Request {
-    Read(oneshot::Sender<Result<Reading>>),
-    Set(String, Value, oneshot::Sender<Result<Reading>>),
-}
-
 /// A constructed device. Dropping it ends the device at its next `.await`.
 #[derive(Debug)]
 pub(crate) struct Instance {
@@ -98,7 +92,9 @@ impl Instance {
         let (ended, mut end) = oneshot::channel();
         let cooperative = kind.is_cooperative();
         let life = async move {
-            if let Err(panic) = caught(live(kind, settings, born, queue)).await {
+            let hook = Hook::default();
+            let life = caught(live(kind, settings, born, queue, &hook));
+            if let Err(panic) = interruptible(life, &hook).await {
                 let _ = ended.send(panic);
             }
         };
@@ -173,8 +169,9 @@ async fn live(
     settings: Settings,
     born: oneshot::Sender<Result<Description, InstanceError>>,
     mut queue: mpsc::Receiver<Request>,
+    hook: &Hook,
 ) {
-    let mut device = match kind.create(settings) {
+    let mut device = match kind.create(settings).await {
         Ok(device) => device,
         Err(error) => return drop(born.send(Err(InstanceError::Create(error)))),
     };
@@ -182,61 +179,10 @@ async fn live(
     if let Err(error) = description.check() {
         return drop(born.send(Err(InstanceError::Description(error))));
     }
+    hook.set(device.interrupt());
     let event = description.trigger() == Trigger::Event;
-    if born.send(Ok(description)).is_err() {
-        return;
-    }
-    while let Some(request) = queue.recv().await {
-        match request {
-            Request::Set(channel, value, answer) => {
-                let _ = answer.send(device.set(&channel, value).await);
-            }
-            Request::Read(mut answer) if event => {
-                if !wait_for_event(&mut *device, &mut answer, &mut queue).await {
-                    return;
-                }
-            }
-            Request::Read(answer) => {
-                let _ = answer.send(device.read().await);
-            }
-        }
-    }
-}
-
-enum Waited {
-    Event(Result<Reading>),
-    Request(Option<Request>),
-    NobodyWaits,
-}
-
-/// Waits in an event sensor's `read`; a control change interrupts it and it is called again.
-/// False: the queue is closed.
-async fn wait_for_event(
-    device: &mut dyn Device,
-    answer: &mut oneshot::Sender<Result<Reading>>,
-    queue: &mut mpsc::Receiver<Request>,
-) -> bool {
-    loop {
-        let waited = tokio::select! {
-            biased;
-            request = queue.recv() => Waited::Request(request),
-            () = answer.closed() => Waited::NobodyWaits,
-            event = device.read() => Waited::Event(event),
-        };
-        match waited {
-            Waited::Event(event) => {
-                let (unused, _) = oneshot::channel();
-                let _ = std::mem::replace(answer, unused).send(event);
-                return true;
-            }
-            Waited::NobodyWaits => return true,
-            Waited::Request(Some(Request::Set(channel, value, done))) => {
-                let _ = done.send(device.set(&channel, value).await);
-            }
-            // A newer read replaces this one.
-            Waited::Request(Some(Request::Read(newer))) => *answer = newer,
-            Waited::Request(None) => return false,
-        }
+    if born.send(Ok(description)).is_ok() {
+        serve(&mut *device, event, &mut queue).await;
     }
 }
 

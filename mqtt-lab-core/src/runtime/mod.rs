@@ -7,6 +7,7 @@ mod commands;
 mod controls;
 mod device_task;
 mod instance;
+mod interrupt;
 mod publisher;
 mod sampler;
 mod spec;

@@ -75,6 +75,7 @@ impl DeviceSpec {
         let mut info = Info::default();
         info.role = Some(self.kind.role());
         info.kind = Some(self.kind.name().to_owned().into());
+        info.plugin = self.kind.plugin().cloned();
         info.label = self.config.label.clone().map(Into::into);
         info.payload = Some(self.config.payload);
         info.version = Some(match self.version() {

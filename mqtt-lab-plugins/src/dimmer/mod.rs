@@ -1,7 +1,6 @@
 #![doc = include_str!("README.md")]
 
 use mqtt_lab_core::prelude::*;
-use serde::Deserialize;
 
 /// A lamp with a brightness.
 #[derive(Debug)]
@@ -10,7 +9,7 @@ pub struct Dimmer {
 }
 
 /// The `settings` of a dimmer.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Brightness at the start, in % (0 to 100).

@@ -1,7 +1,6 @@
 #![doc = include_str!("README.md")]
 
 use mqtt_lab_core::prelude::*;
-use serde::Deserialize;
 use std::fmt;
 use sysinfo::{Components, System};
 
@@ -16,7 +15,7 @@ pub struct Host {
 }
 
 /// The `settings` of the computer: none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {}
 

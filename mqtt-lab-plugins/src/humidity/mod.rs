@@ -2,7 +2,6 @@
 
 use crate::walk::Walk;
 use mqtt_lab_core::prelude::*;
-use serde::Deserialize;
 
 /// Relative humidity, in %.
 const RANGE: (f64, f64) = (0.0, 100.0);
@@ -12,7 +11,7 @@ const RANGE: (f64, f64) = (0.0, 100.0);
 pub struct Humidity(Walk);
 
 /// The `settings` of a hygrometer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Relative humidity at the start and on average, in % (0 to 100).

@@ -1,7 +1,6 @@
 #![doc = include_str!("README.md")]
 
 use mqtt_lab_core::prelude::*;
-use serde::Deserialize;
 
 /// A lamp that is on or off.
 #[derive(Debug)]
@@ -10,7 +9,7 @@ pub struct Led {
 }
 
 /// The `settings` of a lamp.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Whether it is on at the start.

@@ -3,7 +3,6 @@
 use mqtt_lab_core::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -20,7 +19,7 @@ pub struct Motion {
 }
 
 /// The `settings` of a motion detector.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Time between two people on average, in seconds (0.01 to 86400).

@@ -2,7 +2,6 @@
 
 use crate::walk::Walk;
 use mqtt_lab_core::prelude::*;
-use serde::Deserialize;
 
 /// The range of the sensor, in °C.
 const RANGE: (f64, f64) = (-40.0, 85.0);
@@ -12,7 +11,7 @@ const RANGE: (f64, f64) = (-40.0, 85.0);
 pub struct Temperature(Walk);
 
 /// The `settings` of a thermometer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Temperature at the start and on average, in °C (-40 to 85).

@@ -1,0 +1,83 @@
+//! The one task that owns a device and answers for it.
+
+use crate::{Device, Reading, Result, Value};
+use std::future::poll_fn;
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that wait while a device is busy.
+pub(crate) const QUEUE: usize = 16;
+
+/// What a device is asked; the answer is dropped unsent when the device is gone.
+pub(crate) enum Request {
+    Read(oneshot::Sender<Result<Reading>>),
+    Set(String, Value, oneshot::Sender<Result<Reading>>),
+}
+
+/// Answers until the queue is closed. Of an event sensor a request interrupts the `read`, which is
+/// called again afterwards.
+pub(crate) async fn serve(device: &mut dyn Device, event: bool, queue: &mut mpsc::Receiver<Request>) {
+    while let Some(request) = next(device, queue).await {
+        match request {
+            Request::Set(channel, value, answer) => {
+                let _ = answer.send(device.set(&channel, value).await);
+            }
+            Request::Read(mut answer) if event => {
+                if !wait_for_event(device, &mut answer, queue).await {
+                    return;
+                }
+            }
+            Request::Read(answer) => {
+                let _ = answer.send(device.read().await);
+            }
+        }
+    }
+}
+
+/// The next request; meanwhile the device's background work goes on.
+async fn next(device: &mut dyn Device, queue: &mut mpsc::Receiver<Request>) -> Option<Request> {
+    poll_fn(|cx| {
+        let request = queue.poll_recv(cx);
+        if request.is_pending() {
+            device.poll_idle(cx);
+        }
+        request
+    })
+    .await
+}
+
+enum Waited {
+    Event(Result<Reading>),
+    Request(Option<Request>),
+    NobodyWaits,
+}
+
+/// Waits in an event sensor's `read`; a control change interrupts it and it is called again.
+/// False: the queue is closed.
+async fn wait_for_event(
+    device: &mut dyn Device,
+    answer: &mut oneshot::Sender<Result<Reading>>,
+    queue: &mut mpsc::Receiver<Request>,
+) -> bool {
+    loop {
+        let waited = tokio::select! {
+            biased;
+            request = queue.recv() => Waited::Request(request),
+            () = answer.closed() => Waited::NobodyWaits,
+            event = device.read() => Waited::Event(event),
+        };
+        match waited {
+            Waited::Event(event) => {
+                let (unused, _) = oneshot::channel();
+                let _ = std::mem::replace(answer, unused).send(event);
+                return true;
+            }
+            Waited::NobodyWaits => return true,
+            Waited::Request(Some(Request::Set(channel, value, done))) => {
+                let _ = done.send(device.set(&channel, value).await);
+            }
+            // A newer read replaces this one.
+            Waited::Request(Some(Request::Read(newer))) => *answer = newer,
+            Waited::Request(None) => return false,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a call into a library yields: the other end of a `Sink`.
+
+use super::abi::{self, Sink, Text};
+use crate::{Description, Error, Qos, Reading, Result, Value};
+use mqtt_lab_wire::{MAX_CHANNELS, Str};
+use std::ffi::c_void;
+
+/// Most values in one reading: what is above would only fill the memory.
+const MAX_VALUES: usize = 4 * MAX_CHANNELS;
+
+/// Longest document, in bytes.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// Longest error text, in bytes.
+const MAX_ERROR: usize = 4096;
+
+/// Collects values, documents and errors of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Collect<'a> {
+    description: Option<&'a Description>,
+    reading: Reading,
+    pub(crate) document: String,
+    setting: String,
+    message: String,
+    /// What the plugin must not have handed over.
+    wrong: Option<String>,
+}
+
+impl<'a> Collect<'a> {
+    /// Knows the channels, so that their names need no copy.
+    pub(crate) fn of(description: &'a Description) -> Self {
+        Self { description: Some(description), ..Self::default() }
+    }
+
+    /// Where the plugin puts it. Valid as long as `self` is neither moved nor used.
+    pub(crate) fn sink(&mut self) -> Sink {
+        Sink {
+            size: size_of::<Sink>() as u32,
+            reserved: 0,
+            ctx: std::ptr::from_mut(self).cast(),
+            number,
+            integer,
+            boolean,
+            text,
+            qos,
+            retain,
+            document,
+            error,
+        }
+    }
+
+    /// The reading.
+    pub(crate) fn reading(self) -> Result<Reading> {
+        match self.wrong {
+            Some(wrong) => Err(Error::new(wrong)),
+            None => Ok(self.reading),
+        }
+    }
+
+    /// The way to the wrong setting, if it is one, and the error.
+    pub(crate) fn error(self, code: i32) -> (Option<Vec<String>>, Error) {
+        let message = match code {
+            _ if !self.message.is_empty() => self.message,
+            abi::ERROR | abi::FATAL | abi::PANIC => "the plugin failed without saying why".into(),
+            _ => format!("the plugin returned {code}, which means nothing"),
+        };
+        let error = Error::new(message);
+        (way(&self.setting), if code == abi::ERROR { error } else { error.fatal() })
+    }
+
+    fn add(&mut self, channel: &[u8], value: impl Into<Value>) {
+        if self.reading.values().len() >= MAX_VALUES {
+            self.wrong.get_or_insert_with(|| format!("the reading has more than {MAX_VALUES} values"));
+            return;
+        }
+        let known = self.description.and_then(|known| {
+            known.channels().iter().map(|channel| &channel.name).find(|name| name.as_bytes() == channel)
+        });
+        let name = match (known, channel) {
+            (_, []) => Str::Borrowed(""),
+            (Some(name), _) => name.clone(),
+            (None, other) => Str::Owned(String::from_utf8_lossy(other).into_owned()),
+        };
+        self.reading = std::mem::take(&mut self.reading).with(name, value);
+    }
+}
+
+/// A JSON Pointer (RFC 6901) as its parts; none for an empty one.
+fn way(pointer: &str) -> Option<Vec<String>> {
+    let parts = pointer.strip_prefix('/')?.split('/');
+    Some(parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect())
+}
+
+/// A text of the plugin, cut to `limit`.
+///
+/// # Safety
+///
+/// As `Text::bytes`.
+unsafe fn cut(text: Text, limit: usize) -> String {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { text.bytes() };
+    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+}
+
+// SAFETY, for all functions of the sink: `ctx` is the `Collect` that made it and is borrowed by nobody
+// else during the call into the plugin; texts are valid during the call.
+
+unsafe fn collect<'a>(ctx: *mut c_void) -> &'a mut Collect<'a> {
+    unsafe { &mut *ctx.cast() }
+}
+
+unsafe extern "C" fn number(ctx: *mut c_void, channel: Text, value: f64) {
+    unsafe { collect(ctx).add(channel.bytes(), value) }
+}
+
+unsafe extern "C" fn integer(ctx: *mut c_void, channel: Text, value: i64) {
+    unsafe { collect(ctx).add(channel.bytes(), value) }
+}
+
+unsafe extern "C" fn boolean(ctx: *mut c_void, channel: Text, value: u8) {
+    unsafe { collect(ctx).add(channel.bytes(), value != 0) }
+}
+
+unsafe extern "C" fn text(ctx: *mut c_void, channel: Text, value: Text) {
+    let (collect, channel) = unsafe { (collect(ctx), channel.bytes()) };
+    match std::str::from_utf8(unsafe { value.bytes() }) {
+        Ok(text) => collect.add(channel, text.to_owned()),
+        Err(error) => {
+            let (channel, at) = (String::from_utf8_lossy(channel), error.valid_up_to());
+            collect.wrong.get_or_insert(format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
+        }
+    }
+}
+
+unsafe extern "C" fn qos(ctx: *mut c_void, qos: u8) {
+    let collect = unsafe { collect(ctx) };
+    match Qos::from_level(qos) {
+        Some(qos) => collect.reading = std::mem::take(&mut collect.reading).qos(qos),
+        None => drop(collect.wrong.get_or_insert(format!("the reading asks for QoS {qos}; there are 0, 1 and 2"))),
+    }
+}
+
+unsafe extern "C" fn retain(ctx: *mut c_void, retain: u8) {
+    let collect = unsafe { collect(ctx) };
+    collect.reading = std::mem::take(&mut collect.reading).retain(retain != 0);
+}
+
+unsafe extern "C" fn document(ctx: *mut c_void, json: Text) {
+    unsafe { collect(ctx).document = cut(json, MAX_DOCUMENT) }
+}
+
+unsafe extern "C" fn error(ctx: *mut c_void, setting: Text, message: Text) {
+    let collect = unsafe { collect(ctx) };
+    (collect.setting, collect.message) = unsafe { (cut(setting, MAX_ERROR), cut(message, MAX_ERROR)) };
+}

@@ -1,0 +1,87 @@
+//! What the host offers to libraries: log, and the settings for those without a JSON reader.
+
+use super::abi::{Host, Text};
+use serde_json::Value;
+use std::sync::OnceLock;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+/// The one table; it lives as long as the program.
+pub(crate) fn host() -> &'static Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| Host {
+        size: size_of::<Host>() as u32,
+        max_level: match LevelFilter::current().into_level() {
+            None => 0,
+            Some(Level::ERROR) => 1,
+            Some(Level::WARN) => 2,
+            Some(Level::INFO) => 3,
+            Some(Level::DEBUG) => 4,
+            Some(_) => 5,
+        },
+        log,
+        setting_number,
+        setting_boolean,
+        setting_text,
+    })
+}
+
+const FOUND: i32 = 1;
+const ABSENT: i32 = 0;
+const WRONG_TYPE: i32 = -1;
+
+// SAFETY, for all of them: texts and `out` are valid during the call, by the ABI.
+
+unsafe extern "C" fn log(level: u32, target: Text, message: Text, file: Text, line: u32) {
+    let (target, message, file) = unsafe { (target.lossy(), message.lossy(), file.lossy()) };
+    super::log::forward(level, &target, &message, &file, line);
+}
+
+unsafe extern "C" fn setting_number(settings: Text, key: Text, out: *mut f64) -> i32 {
+    match unsafe { setting(settings, key) } {
+        Some(Value::Number(number)) => {
+            unsafe { *out = number.as_f64().unwrap_or_default() };
+            FOUND
+        }
+        other => without(other.as_ref()),
+    }
+}
+
+unsafe extern "C" fn setting_boolean(settings: Text, key: Text, out: *mut u8) -> i32 {
+    match unsafe { setting(settings, key) } {
+        Some(Value::Bool(boolean)) => {
+            unsafe { *out = boolean.into() };
+            FOUND
+        }
+        other => without(other.as_ref()),
+    }
+}
+
+unsafe extern "C" fn setting_text(
+    settings: Text,
+    key: Text,
+    out: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> i32 {
+    match unsafe { setting(settings, key) } {
+        Some(Value::String(text)) => {
+            unsafe {
+                std::ptr::copy_nonoverlapping(text.as_ptr(), out, text.len().min(capacity));
+                *len = text.len();
+            }
+            FOUND
+        }
+        other => without(other.as_ref()),
+    }
+}
+
+const fn without(found: Option<&Value>) -> i32 {
+    if found.is_some() { WRONG_TYPE } else { ABSENT }
+}
+
+unsafe fn setting(settings: Text, key: Text) -> Option<Value> {
+    let (settings, key) = unsafe { (settings.bytes(), key.lossy()) };
+    let mut settings: crate::Settings = serde_json::from_slice(settings).ok()?;
+    settings.remove(&key)
+}

@@ -1,0 +1,85 @@
+//! Log of plugins, in the words of the program's own log.
+
+use super::line_protocol::Answer;
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Set in a plugin's process: log goes to the lab as lines of the protocol.
+static LINES: OnceLock<File> = OnceLock::new();
+
+/// Sends log to the lab from now on.
+#[cfg(unix)]
+pub(crate) fn to_lines(output: File) {
+    LINES.get_or_init(|| output);
+}
+
+fn write_line(mut lines: &File, level: u32, message: &str) {
+    let word = ["error", "error", "warn", "info", "debug"].get(level as usize).unwrap_or(&"trace");
+    let answer = Answer { log: Some((*word).into()), message: Some(message.into()), ..Answer::default() };
+    // Without a lab at the other end the process ends anyway.
+    let _ = serde_json::to_vec(&answer).map(|mut line| {
+        line.push(b'\n');
+        lines.write_all(&line)
+    });
+}
+
+/// Longest line of log, in characters.
+const MAX_MESSAGE: usize = 2000;
+
+/// Logs a line of a plugin. `level` is 1 (error) to 5 (trace).
+pub(crate) fn forward(level: u32, from: &str, message: &str, file: &str, line: u32) {
+    let at = if file.is_empty() { String::new() } else { format!(" ({file}:{line})") };
+    if let Some(lines) = LINES.get() {
+        return write_line(lines, level, &format!("{from}: {message}{at}"));
+    }
+    match level {
+        0 | 1 => tracing::error!("{from}: {message}{at}"),
+        2 => tracing::warn!("{from}: {message}{at}"),
+        3 => tracing::info!("{from}: {message}{at}"),
+        4 => tracing::debug!("{from}: {message}{at}"),
+        _ => tracing::trace!("{from}: {message}{at}"),
+    }
+}
+
+/// Lines of one output in one second; what is above is counted and told.
+const PER_SECOND: u32 = 50;
+
+/// Log of a process, which may write without end.
+pub(crate) struct Limited {
+    from: String,
+    second: Instant,
+    lines: u32,
+}
+
+impl Limited {
+    pub(crate) fn new(from: &str) -> Self {
+        Self { from: from.to_owned(), second: Instant::now(), lines: 0 }
+    }
+
+    pub(crate) fn line(&mut self, level: u32, message: &str) {
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            self.tell_left_out();
+            (self.second, self.lines) = (Instant::now(), 0);
+        }
+        self.lines = self.lines.saturating_add(1);
+        if self.lines <= PER_SECOND {
+            let message: String = message.chars().take(MAX_MESSAGE).collect();
+            forward(level, &self.from, &message, "", 0);
+        }
+    }
+
+    fn tell_left_out(&self) {
+        if self.lines > PER_SECOND {
+            let left_out = self.lines - PER_SECOND;
+            forward(2, &self.from, &format!("{left_out} more lines within a second are left out"), "", 0);
+        }
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        self.tell_left_out();
+    }
+}

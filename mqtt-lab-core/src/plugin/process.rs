@@ -1,0 +1,109 @@
+//! A plugin in a process of its own: Python, any other language, or a library that may crash.
+//!
+//! Every device has its own process, so that one that crashes takes no other along.
+
+use super::child::Child;
+use super::line_protocol::{Answer, Op, to_json};
+use super::manifest::{KindManifest, Manifest};
+use super::spawn::Launch;
+use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Longest wait inside one `read` of the child, which may be busy with it and answer nothing else.
+const WAIT_MS: u32 = 200;
+
+/// Starts the program once to ask what it offers, and ends it again.
+pub(crate) async fn load(launch: Launch) -> Result<Plugin> {
+    let launch = Arc::new(launch);
+    let child = Child::start(&launch).await?;
+    let answer = checked(child.ask(Op::Manifest).await?)?;
+    let manifest = Manifest::parse(&answer.ok.unwrap_or_default().to_string())?;
+    let plugin = Plugin::new(&manifest.name, &manifest.version);
+    Ok(manifest.kinds.into_iter().fold(plugin, |plugin, kind| plugin.kind(of_process(&launch, kind))))
+}
+
+fn of_process(launch: &Arc<Launch>, manifest: KindManifest) -> crate::Kind {
+    let (name, launch) = (manifest.name.clone(), Arc::clone(launch));
+    let kind = manifest.into_kind(move |settings| {
+        let (name, launch) = (name.clone(), Arc::clone(&launch));
+        Box::pin(async move {
+            Ok(Box::new(ProcessDevice::create(&launch, name, settings).await?) as Box<dyn Device>)
+        })
+    });
+    // Whatever the process does, here it is only waited for.
+    kind.cooperative()
+}
+
+/// A device that lives in a child process.
+struct ProcessDevice {
+    child: Child,
+    description: Description,
+    /// A reading that was asked for; it outlives a `read` that was dropped.
+    reading: Option<oneshot::Receiver<Answer>>,
+}
+
+impl ProcessDevice {
+    async fn create(launch: &Launch, kind: String, settings: Settings) -> Result<Self, CreateError> {
+        let child = Child::start(launch).await.map_err(CreateError::Refused)?;
+        let create = Op::Create { kind, settings };
+        let answer = child.ask(create).await.map_err(CreateError::Refused)?;
+        if let Some(error) = answer.error {
+            if answer.panicked {
+                panicked(&error);
+            }
+            return Err(match answer.setting {
+                Some(path) => CreateError::Setting { path, message: error },
+                None => CreateError::Refused(Error::new(error)),
+            });
+        }
+        let description = serde_json::from_value(answer.ok.unwrap_or_default()).map_err(|error| {
+            CreateError::Refused(Error::new(format_args!("its description cannot be read: {error}")))
+        })?;
+        Ok(Self { child, description, reading: None })
+    }
+}
+
+#[async_trait]
+impl Device for ProcessDevice {
+    fn describe(&self) -> Description {
+        self.description.clone()
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        loop {
+            let pending = match &mut self.reading {
+                Some(reading) => reading,
+                None => self.reading.insert(self.child.send(Op::Read { wait_ms: WAIT_MS }).await?),
+            };
+            let answer = pending.await;
+            self.reading = None;
+            let Ok(answer) = answer else { return Err(self.child.end().await) };
+            if !answer.pending {
+                return checked(answer)?.reading();
+            }
+        }
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        let set = Op::Set { channel: channel.to_owned(), value: to_json(&value) };
+        let state = checked(self.child.ask(set).await?)?.reading()?;
+        Ok(if state.is_empty() { Reading::new().with(channel.to_owned(), value) } else { state })
+    }
+}
+
+/// The answer, or the error in it.
+fn checked(answer: Answer) -> Result<Answer> {
+    match answer.error {
+        Some(error) if answer.panicked => panicked(&error),
+        Some(error) if answer.fatal => Err(Error::new(error).fatal()),
+        Some(error) => Err(Error::new(error)),
+        None => Ok(answer),
+    }
+}
+
+/// Goes on as the panic of the child, which has told it on its side already.
+fn panicked(error: &str) -> ! {
+    std::panic::resume_unwind(Box::new(error.to_owned()))
+}
