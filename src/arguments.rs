@@ -25,6 +25,23 @@ pub(crate) enum Command {
     Kinds {
         /// The kind to show
         kind: Option<String>,
+        /// A plugin whose kinds are shown: a library, a crate's folder or a script
+        #[arg(long, value_name = "FILE")]
+        plugin: Option<PathBuf>,
+    },
+    /// Looks at a plugin without a lab
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+/// What can be done with a plugin alone.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Runs one device of a library for a lab, by lines on standard input and output
+    #[command(hide = true)]
+    Host {
+        /// The library
+        file: PathBuf,
     },
 }
 

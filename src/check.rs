@@ -11,10 +11,13 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
     source.config.broker.check().map_err(|error| Failure::in_config(&error, None))?;
     let builder = source.lab();
     let builder = if source.has_own_broker() { builder.broker(source.config.broker.bind) } else { builder };
-    let lab = builder.build().map_err(|error| source.explain(&error))?;
-    let devices = lab.devices().len();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
-    runtime.block_on(lab.check()).map_err(|error| source.explain(&error))?;
+    let devices = runtime.block_on(async {
+        let lab = builder.load_plugins(&mut source.loader()).await?.build()?;
+        let devices = lab.devices().len();
+        lab.check().await.map(|()| devices)
+    });
+    let devices = devices.map_err(|error| source.explain(&error))?;
     println!("{}: {devices} devices, no mistakes", file.display());
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::locate::{self, Step};
 use mqtt_lab_core::broker::BrokerConfig;
 use mqtt_lab_core::config::{DeviceConfig, MqttConfig, PluginsConfig, Problem};
-use mqtt_lab_core::plugin::PluginLoader;
+use mqtt_lab_core::plugin::{LoadError, PluginLoader};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use serde::Deserialize;
@@ -96,14 +96,9 @@ impl Source {
         self.config.broker.enabled && self.config.mqtt.brokers.is_empty()
     }
 
-    /// What loads the plugins of this file. A library that wants a process of its own is run by this
-    /// program again.
+    /// What loads the plugins of this file.
     pub(crate) fn loader(&self) -> PluginLoader {
-        let loader = PluginLoader::new(self.config.plugins.clone(), &self.folder);
-        match std::env::current_exe() {
-            Ok(program) => loader.host([program.into_os_string(), "plugin".into(), "host".into()]),
-            Err(_) => loader,
-        }
+        plugin_loader(self.config.plugins.clone(), &self.folder)
     }
 
     /// The devices with everything they need, but the address of a broker inside this program.
@@ -147,8 +142,23 @@ impl Source {
 
     /// Mistakes in the devices' tables, with file, line, column and key.
     pub(crate) fn explain(&self, error: &BuildError) -> Failure {
-        let BuildError::Devices(problems) = error else {
-            return Failure::in_config(error, None);
+        let problems = match error {
+            BuildError::Devices(problems) => problems,
+            BuildError::Plugins(errors) => {
+                let explain = |error: &LoadError| {
+                    let byte =
+                        locate::find(&self.text, &[Step::Key("plugins".into()), Step::Key("folder".into())]);
+                    let (line, column) =
+                        locate::line_and_column(&self.text, byte.map_or(0, |span| span.start));
+                    let message = Failure::words_of(error);
+                    (
+                        format!("{}:{line}:{column}: `plugins.folder`: {message}", self.name),
+                        Some(error.hint().into()),
+                    )
+                };
+                return Failure::mistakes(errors.iter().map(explain).collect());
+            }
+            _ => return Failure::in_config(error, None),
         };
         let explain = |problem: &Problem| {
             let key: Vec<&str> = problem.key.iter().map(String::as_str).collect();
@@ -170,5 +180,14 @@ impl Source {
         let (line, column) = locate::line_and_column(&self.text, byte);
         let path: Vec<_> = [table].into_iter().chain(key.iter().copied()).collect();
         format!("{}:{line}:{column}: `{}`: {message}", self.name, path.join("."))
+    }
+}
+
+/// What loads plugins. A library that shall have a process of its own is run by this program again.
+pub(crate) fn plugin_loader(config: PluginsConfig, folder: &Path) -> PluginLoader {
+    let loader = PluginLoader::new(config, folder);
+    match std::env::current_exe() {
+        Ok(program) => loader.host([program.into_os_string(), "plugin".into(), "host".into()]),
+        Err(_) => loader,
     }
 }

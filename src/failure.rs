@@ -26,13 +26,18 @@ impl Failure {
 
     /// Something that could not be done, with all its causes.
     pub(crate) fn of(error: &dyn Error, hint: Option<String>) -> Self {
+        Self { code: 1, messages: vec![(Self::words_of(error), hint)] }
+    }
+
+    /// An error with all its causes, in one line.
+    pub(crate) fn words_of(error: &dyn Error) -> String {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {
             message = format!("{message}: {inner}");
             cause = inner.source();
         }
-        Self { code: 1, messages: vec![(message, hint)] }
+        message
     }
 
     /// As [`Failure::of`], for what only another configuration can mend.

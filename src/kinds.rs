@@ -1,11 +1,17 @@
 //! `mqtt-lab kinds`.
 
 use crate::failure::Failure;
-use mqtt_lab_core::{Kind, Role};
+use mqtt_lab_core::config::PluginsConfig;
+use mqtt_lab_core::plugin::PluginSource;
+use mqtt_lab_core::{Kind, Plugin, Role};
+use std::path::Path;
 
 /// Lists all kinds, or shows the options of one as a TOML block.
-pub(crate) fn kinds(kind: Option<&str>) -> Result<(), Failure> {
-    let plugin = mqtt_lab_plugins::plugin();
+pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
+    let plugin = match file {
+        Some(file) => load(file)?,
+        None => mqtt_lab_plugins::plugin(),
+    };
     let Some(name) = kind else {
         for kind in plugin.kinds() {
             println!("{:12} {}", kind.name(), role(kind));
@@ -20,6 +26,13 @@ pub(crate) fn kinds(kind: Option<&str>) -> Result<(), Failure> {
     };
     print!("{}", kind.sample_toml());
     Ok(())
+}
+
+fn load(file: &Path) -> Result<Plugin, Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
+    let mut loader = crate::config::plugin_loader(PluginsConfig::default(), Path::new(""));
+    let loaded = runtime.block_on(loader.load(&PluginSource::Path(file.into()), None));
+    loaded.map_err(|error| Failure::in_config(&error, Some(error.hint().to_owned())))
 }
 
 const fn role(kind: &Kind) -> &'static str {

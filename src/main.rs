@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod kinds;
 mod locate;
+mod plugin;
 mod run;
 
 use arguments::{Arguments, Command};
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command.unwrap_or_default() {
         Command::Run(options) => run::run(&options),
         Command::Check { file } => check::check(&file),
-        Command::Kinds { kind } => kinds::kinds(kind.as_deref()),
+        Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
+        Command::Plugin(command) => plugin::plugin(command),
     };
     outcome.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }

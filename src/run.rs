@@ -79,6 +79,8 @@ impl Running {
         let own = broker.as_ref().and_then(Broker::own_credentials);
         let lab = source.lab().credentials(own.clone());
         let lab = broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
+        let mut loader = source.loader();
+        let lab = lab.load_plugins(&mut loader).await.map_err(|error| source.explain(&error))?;
         let lab = lab.build().map_err(|error| source.explain(&error))?;
         let web = match config.web.enabled {
             true => Some(start_web(config, broker.as_ref(), own).await?),

@@ -67,15 +67,18 @@ mod initials {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Channel>, D::Error> {
         let with = Vec::<WithInitial>::deserialize(from)?;
-        Ok(with.into_iter().map(|WithInitial { mut channel, initial }| {
-            channel.initial = initial.map(|scalar| match scalar {
-                Scalar::Bool(v) => Value::Bool(v),
-                Scalar::Int(v) => Value::Int(v),
-                Scalar::Float(v) => Value::Float(v),
-                Scalar::Text(v) => Value::Text(v.into()),
-            });
-            channel
-        }).collect())
+        Ok(with
+            .into_iter()
+            .map(|WithInitial { mut channel, initial }| {
+                channel.initial = initial.map(|scalar| match scalar {
+                    Scalar::Bool(v) => Value::Bool(v),
+                    Scalar::Int(v) => Value::Int(v),
+                    Scalar::Float(v) => Value::Float(v),
+                    Scalar::Text(v) => Value::Text(v.into()),
+                });
+                channel
+            })
+            .collect())
     }
 }
 

@@ -252,4 +252,3 @@ impl<T: Actuator> IntoActuator for Result<T> {
         self
     }
 }
-

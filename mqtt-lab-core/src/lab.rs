@@ -52,7 +52,10 @@ pub struct LabBuilder {
     devices: Vec<DeviceConfig>,
     /// The plugins that devices name themselves, or why they cannot be loaded.
     #[cfg(feature = "plugins")]
-    own_plugins: BTreeMap<(crate::plugin::PluginSource, Option<crate::config::Isolation>), Result<Plugin, crate::plugin::LoadError>>,
+    own_plugins: BTreeMap<
+        (crate::plugin::PluginSource, Option<crate::config::Isolation>),
+        Result<Plugin, crate::plugin::LoadError>,
+    >,
 }
 
 /// Why a lab cannot be built. Nothing was started.
@@ -283,7 +286,10 @@ impl LabBuilder {
     ///
     /// [`BuildError::Plugins`] when a file in the folder cannot be loaded.
     #[cfg(feature = "plugins")]
-    pub async fn load_plugins(mut self, loader: &mut crate::plugin::PluginLoader) -> Result<Self, BuildError> {
+    pub async fn load_plugins(
+        mut self,
+        loader: &mut crate::plugin::PluginLoader,
+    ) -> Result<Self, BuildError> {
         let mut failed = Vec::new();
         for loaded in loader.load_folder().await {
             match loaded {

@@ -64,11 +64,13 @@ pub use actuator::Actuator;
 pub use description::{CheckError, Description};
 pub use device::{Device, Interrupt};
 pub use error::{Error, Result};
+pub use kind::{IntoActuator, IntoSensor, Kind};
 #[cfg(feature = "runtime")]
 pub use lab::{BuildError, Lab, LabBuilder, RunningLab};
-pub use mqtt_lab_wire::{Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value};
+pub use mqtt_lab_wire::{
+    Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value,
+};
 pub use reading::Reading;
-pub use kind::{IntoActuator, IntoSensor, Kind};
 pub use registry::{KindTaken, Plugin, Registry};
 /// The crate that makes a schema of a settings struct: `#[derive(JsonSchema)]` of the prelude.
 pub use schemars;

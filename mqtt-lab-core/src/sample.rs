@@ -43,7 +43,8 @@ fn toml_value(value: &Value) -> String {
     match value {
         Value::Object(entries) => {
             let entries = entries.iter().filter(|(_, value)| !value.is_null());
-            let entries: Vec<_> = entries.map(|(k, v)| format!("{} = {}", toml_key(k), toml_value(v))).collect();
+            let entries: Vec<_> =
+                entries.map(|(k, v)| format!("{} = {}", toml_key(k), toml_value(v))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Array(values) => format!("[{}]", values.iter().map(toml_value).collect::<Vec<_>>().join(", ")),
@@ -91,6 +92,9 @@ mod tests {
 
     #[test]
     fn a_kind_without_settings_has_no_settings_table() {
-        assert_eq!(block("led", Role::Actuator, &json!({ "type": "object" })), "[[actuator]]\nkind = \"led\"\n");
+        assert_eq!(
+            block("led", Role::Actuator, &json!({ "type": "object" })),
+            "[[actuator]]\nkind = \"led\"\n"
+        );
     }
 }

@@ -51,7 +51,9 @@ fn keys(path: &serde_ignored::Path<'_>) -> Vec<String> {
         Path::Root => Vec::new(),
         Path::Map { parent, key } => with(parent, key.clone()),
         Path::Seq { parent, index } => with(parent, index.to_string()),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => keys(parent),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            keys(parent)
+        }
     }
 }
 
@@ -86,4 +88,3 @@ impl fmt::Display for CreateError {
 }
 
 impl std::error::Error for CreateError {}
-

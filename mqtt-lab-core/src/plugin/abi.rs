@@ -96,8 +96,13 @@ pub struct Host {
     pub setting_boolean: unsafe extern "C" fn(settings: Text, key: Text, out: *mut u8) -> i32,
     /// A text of the settings, as `setting_number`; at most `capacity` bytes go to `out`, `*len` is set to
     /// the length of the whole text. Not terminated.
-    pub setting_text:
-        unsafe extern "C" fn(settings: Text, key: Text, out: *mut u8, capacity: usize, len: *mut usize) -> i32,
+    pub setting_text: unsafe extern "C" fn(
+        settings: Text,
+        key: Text,
+        out: *mut u8,
+        capacity: usize,
+        len: *mut usize,
+    ) -> i32,
 }
 
 /// What a plugin offers: returned by its one exported function, valid until the program ends.

@@ -46,11 +46,13 @@ impl Child {
     pub(crate) async fn start(launch: &Launch) -> Result<Self> {
         let words: Vec<_> = launch.command.iter().map(|word| word.to_string_lossy()).collect();
         let command = words.join(" ");
-        let cannot = |error: &dyn std::fmt::Display| Error::new(format_args!("cannot start `{command}`: {error}"));
+        let cannot =
+            |error: &dyn std::fmt::Display| Error::new(format_args!("cannot start `{command}`: {error}"));
         let mut child = launch.spawn().await.map_err(|error| cannot(&error))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { return Err(cannot(&"no pipes")) };
-        let name = words.last().map(|word| word.rsplit('/').next().unwrap_or(word).to_owned()).unwrap_or_default();
+        let name =
+            words.last().map(|word| word.rsplit('/').next().unwrap_or(word).to_owned()).unwrap_or_default();
         let waiting = Arc::new(Waiting::default());
         let (end, ended) = watch::channel(None);
         let (farewell, told) = oneshot::channel();

@@ -127,7 +127,9 @@ unsafe extern "C" fn text(ctx: *mut c_void, channel: Text, value: Text) {
         Ok(text) => collect.add(channel, text.to_owned()),
         Err(error) => {
             let (channel, at) = (String::from_utf8_lossy(channel), error.valid_up_to());
-            collect.wrong.get_or_insert(format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
+            collect
+                .wrong
+                .get_or_insert(format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
         }
     }
 }
@@ -136,7 +138,9 @@ unsafe extern "C" fn qos(ctx: *mut c_void, qos: u8) {
     let collect = unsafe { collect(ctx) };
     match Qos::from_level(qos) {
         Some(qos) => collect.reading = std::mem::take(&mut collect.reading).qos(qos),
-        None => drop(collect.wrong.get_or_insert(format!("the reading asks for QoS {qos}; there are 0, 1 and 2"))),
+        None => {
+            drop(collect.wrong.get_or_insert(format!("the reading asks for QoS {qos}; there are 0, 1 and 2")))
+        }
     }
 }
 

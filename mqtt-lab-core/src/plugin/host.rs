@@ -150,10 +150,7 @@ impl Server {
             Err(error) => return failure(&Error::new(error).fatal()),
         };
         match op {
-            Op::Manifest => Answer {
-                ok: serde_json::to_value(&library.manifest).ok(),
-                ..Answer::default()
-            },
+            Op::Manifest => Answer { ok: serde_json::to_value(&library.manifest).ok(), ..Answer::default() },
             Op::Create { kind, settings } => match library.create(&kind, settings) {
                 Ok(device) => {
                     let ok = serde_json::to_value(device.describe()).ok();

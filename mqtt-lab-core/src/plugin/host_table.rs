@@ -12,6 +12,8 @@ pub(crate) fn host() -> &'static Host {
     HOST.get_or_init(|| Host {
         size: size_of::<Host>() as u32,
         max_level: match LevelFilter::current().into_level() {
+            // A plugin's process has no log of its own: the lab decides.
+            None if super::log::goes_to_lines() => 4,
             None => 0,
             Some(Level::ERROR) => 1,
             Some(Level::WARN) => 2,

@@ -39,7 +39,8 @@ fn symbol(file: &object::File<'_>) -> Result<String, Option<String>> {
         defined.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect()
     } else {
         let exports = file.exports().into_iter().flatten().flatten();
-        let names = exports.filter_map(|export| Some(String::from_utf8_lossy(export.name().into_name()?).into_owned()));
+        let names = exports
+            .filter_map(|export| Some(String::from_utf8_lossy(export.name().into_name()?).into_owned()));
         // macOS puts an underscore before every symbol.
         names.map(|name| name.strip_prefix('_').map_or(name.clone(), str::to_owned)).collect()
     };

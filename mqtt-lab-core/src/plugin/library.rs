@@ -61,7 +61,9 @@ fn of_library(table: &'static PluginV1, manifest: KindManifest) -> crate::Kind {
     let name = manifest.name.clone();
     manifest.into_kind(move |settings| {
         let name = name.clone();
-        Box::pin(async move { Ok(Box::new(LibraryDevice::create(table, &name, settings)?) as Box<dyn Device>) })
+        Box::pin(
+            async move { Ok(Box::new(LibraryDevice::create(table, &name, settings)?) as Box<dyn Device>) },
+        )
     })
 }
 
@@ -85,9 +87,8 @@ fn enter(path: &Path, inspected: &Inspected) -> Result<&'static PluginV1, LoadEr
     let library = unsafe { libloading::Library::new(copy.as_os_str()) }.map_err(refused)?;
     let library = Box::leak(Box::new(library));
     // SAFETY: a function of this name has this type by the ABI.
-    let entry = unsafe {
-        library.get::<unsafe extern "C" fn() -> *const PluginV1>(inspected.symbol.as_bytes())
-    };
+    let entry =
+        unsafe { library.get::<unsafe extern "C" fn() -> *const PluginV1>(inspected.symbol.as_bytes()) };
     // SAFETY: as above; the table is valid until the program ends, as the library is never unloaded.
     let table = unsafe { entry.map_err(refused)?().as_ref() };
     let failed = |reason: &str| LoadError::Failed { path: path.into(), reason: reason.into() };
@@ -164,7 +165,10 @@ impl LibraryDevice {
     }
 
     /// One call into the library.
-    fn ask(&mut self, call: impl FnOnce(&PluginV1, *mut c_void, *const Sink) -> i32) -> Poll<Result<Reading>> {
+    fn ask(
+        &mut self,
+        call: impl FnOnce(&PluginV1, *mut c_void, *const Sink) -> i32,
+    ) -> Poll<Result<Reading>> {
         let mut collect = Collect::of(&self.description);
         let sink = collect.sink();
         match call(self.instance.table, self.instance.pointer.0, &raw const sink) {

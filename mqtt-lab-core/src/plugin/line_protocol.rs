@@ -145,8 +145,8 @@ fn from_json(channel: &str, value: Json) -> Result<Value> {
         Json::Number(number) => {
             Ok(number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(f64::NAN)), Value::Int))
         }
-        Json::Null | Json::Array(_) | Json::Object(_) => {
-            Err(Error::new(format_args!("the value of channel `{channel}` is no number, text or truth value")))
-        }
+        Json::Null | Json::Array(_) | Json::Object(_) => Err(Error::new(format_args!(
+            "the value of channel `{channel}` is no number, text or truth value"
+        ))),
     }
 }

@@ -109,7 +109,8 @@ impl PluginLoader {
             Found::Library(path) => {
                 // What is no plugin is said here and in the same words, whatever the isolation.
                 super::inspect::inspect(&path)?;
-                let mut command = self.host.clone().ok_or_else(|| LoadError::NoHost { path: path.clone() })?;
+                let mut command =
+                    self.host.clone().ok_or_else(|| LoadError::NoHost { path: path.clone() })?;
                 command.push(std::path::absolute(&path).unwrap_or_else(|_| path.clone()).into());
                 (command, path)
             }
@@ -143,7 +144,8 @@ impl PluginLoader {
             Err(source) => return vec![Err(LoadError::Unreadable { path: folder, source })],
         };
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| {
-            (is_library(path) || path.extension().is_some_and(|extension| extension == "py")) && path.is_file()
+            (is_library(path) || path.extension().is_some_and(|extension| extension == "py"))
+                && path.is_file()
         });
         let mut files: Vec<_> = files.take(MAX_FOLDER).collect();
         files.sort();

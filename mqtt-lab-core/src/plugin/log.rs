@@ -15,6 +15,11 @@ pub(crate) fn to_lines(output: File) {
     LINES.get_or_init(|| output);
 }
 
+/// Whether this is a plugin's process.
+pub(crate) fn goes_to_lines() -> bool {
+    LINES.get().is_some()
+}
+
 fn write_line(mut lines: &File, level: u32, message: &str) {
     let word = ["error", "error", "warn", "info", "debug"].get(level as usize).unwrap_or(&"trace");
     let answer = Answer { log: Some((*word).into()), message: Some(message.into()), ..Answer::default() };

@@ -59,7 +59,9 @@ impl Manifest {
             .map_err(|error| Error::new(format_args!("its manifest cannot be read: {error}")))?;
         if manifest.kinds.is_empty() || manifest.kinds.len() > MAX_KINDS {
             let kinds = manifest.kinds.len();
-            return Err(Error::new(format_args!("its manifest has {kinds} kinds, 1 to {MAX_KINDS} are allowed")));
+            return Err(Error::new(format_args!(
+                "its manifest has {kinds} kinds, 1 to {MAX_KINDS} are allowed"
+            )));
         }
         Ok(manifest)
     }
@@ -73,7 +75,8 @@ impl KindManifest {
         factory: impl Fn(crate::Settings) -> crate::kind::Creating + Send + Sync + 'static,
     ) -> Kind {
         let schema = self.settings;
-        let kind = Kind::erased(&self.name, self.role, factory).schema(move || schema.clone()).sample(self.sample);
+        let kind =
+            Kind::erased(&self.name, self.role, factory).schema(move || schema.clone()).sample(self.sample);
         if self.seeded { kind.seeded() } else { kind }
     }
 }
