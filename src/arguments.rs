@@ -51,7 +51,7 @@ impl Default for Command {
     }
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunOptions {
     /// The configuration file (TOML); without it the default lab runs
     pub(crate) file: Option<PathBuf>,

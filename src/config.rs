@@ -8,6 +8,7 @@ use mqtt_lab_core::plugin::{LoadError, PluginLoader};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The lab that runs without a file.
@@ -54,7 +55,7 @@ impl Default for LabTable {
 }
 
 /// A configuration with the text it came from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     name: String,
     /// Where relative paths of plugins start.
@@ -89,6 +90,24 @@ impl Source {
                 Err(Failure::config(format!("{name}:{line}:{column}: {key}{message}"), None))
             }
         }
+    }
+
+    /// This configuration with the devices of another one, and its text, in which their mistakes are found.
+    pub(crate) fn with_devices_of(&self, other: Self) -> Self {
+        let Config { sensor, actuator, .. } = other.config;
+        let config = Config { sensor, actuator, ..self.config.clone() };
+        Self { config, ..other }
+    }
+
+    /// Tables that differ from those the lab was started with, but for the devices.
+    pub(crate) fn tables_that_need_a_restart(&self, started: &Self) -> Vec<String> {
+        let tables = |source: &Self| {
+            let table = source.text.parse::<toml::Table>().unwrap_or_default();
+            table.into_iter().filter(|(key, _)| key != "sensor" && key != "actuator").collect::<BTreeMap<_, _>>()
+        };
+        let (now, before) = (tables(self), tables(started));
+        let differ = now.keys().chain(before.keys()).filter(|key| now.get(*key) != before.get(*key));
+        differ.map(|key| format!("[{key}]")).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether the broker inside this program is wanted.

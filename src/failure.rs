@@ -45,6 +45,11 @@ impl Failure {
         Self { code: EX_CONFIG, ..Self::of(error, hint) }
     }
 
+    /// The messages with their hints.
+    pub(crate) fn into_messages(self) -> Vec<(String, Option<String>)> {
+        self.messages
+    }
+
     /// Writes the messages to the terminal.
     pub(crate) fn report(self) -> ExitCode {
         for (message, hint) in &self.messages {

@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod config;
 mod failure;
+mod follow;
 mod kinds;
 mod locate;
 mod plugin;

@@ -3,10 +3,12 @@
 use crate::arguments::RunOptions;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
+use crate::follow::Follower;
 use mqtt_lab_core::broker::{Broker, BrokerError};
 use mqtt_lab_core::link::{Credentials, LinkConfig};
-use mqtt_lab_core::{BuildError, RunningLab};
-use mqtt_lab_web::{IngestConfig, PublishLog, Seen, StartError, Web};
+use mqtt_lab_core::plugin::PluginLoader;
+use mqtt_lab_core::{BuildError, Changes, Lab, RunningLab};
+use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PublishLog, Seen, StartError, Web};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,11 +36,13 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     runtime.block_on(async {
         // Listened to from the start: a Ctrl-C while devices still connect is an orderly stop too.
         let mut interrupt = Interrupt::listen().map_err(|error| Failure::of(&error, None))?;
-        let running = Running::start(&source).await?;
+        let mut loader = source.loader();
+        let mut running = Running::start(&source, &mut loader).await?;
         running.announce(&source);
+        let mut follower = Follower::new(options.clone(), source, loader);
         tokio::select! {
             () = interrupt.received() => {}
-            () = async { running.warn_of_missing().await; std::future::pending().await } => {}
+            () = async { running.warn_of_missing().await; follower.follow(&mut running).await } => {}
         }
         println!("stopping (Ctrl-C again gives up what is not delivered)");
         tokio::select! {
@@ -49,7 +53,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     })
 }
 
-fn override_with(config: &mut Config, options: &RunOptions) {
+/// Puts the options of the command line into the configuration.
+pub(crate) fn override_with(config: &mut Config, options: &RunOptions) {
     if let Some(web) = options.web {
         config.web.bind = web.to_string();
     }
@@ -62,7 +67,7 @@ fn override_with(config: &mut Config, options: &RunOptions) {
 }
 
 /// The parts of a running lab, in the order in which they stop.
-struct Running {
+pub(crate) struct Running {
     devices: RunningLab,
     web: Option<Web>,
     broker: Option<Broker>,
@@ -70,18 +75,14 @@ struct Running {
 
 impl Running {
     /// Broker, then storage and dashboard, then devices: who listens is there before who speaks.
-    async fn start(source: &Source) -> Result<Self, Failure> {
+    async fn start(source: &Source, loader: &mut PluginLoader) -> Result<Self, Failure> {
         let config = &source.config;
         let broker = match source.has_own_broker() {
             true => Some(Broker::start(&config.broker).await.map_err(|error| broker_failure(&error))?),
             false => None,
         };
         let own = broker.as_ref().and_then(Broker::own_credentials);
-        let lab = source.lab().credentials(own.clone());
-        let lab = broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
-        let mut loader = source.loader();
-        let lab = lab.load_plugins(&mut loader).await.map_err(|error| source.explain(&error))?;
-        let lab = lab.build().map_err(|error| source.explain(&error))?;
+        let lab = lab(source, broker.as_ref(), loader).await?;
         let web = match config.web.enabled {
             true => Some(start_web(config, broker.as_ref(), own).await?),
             false => None,
@@ -98,6 +99,30 @@ impl Running {
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// Goes over to changed devices or plugins. An error leaves everything as it was.
+    pub(crate) async fn apply(&mut self, source: &Source, loader: &mut PluginLoader) -> Result<Changes, Failure> {
+        let lab = lab(source, self.broker.as_ref(), loader).await?;
+        self.devices.apply(lab).await.map_err(|error| source.explain(&error))
+    }
+
+    /// Says something on every page and in the terminal.
+    pub(crate) fn tell(&self, notice: &Notice) {
+        let text = notice.messages.iter().map(|message| match &message.hint {
+            Some(hint) => format!("{}\n  hint: {hint}", message.text),
+            None => message.text.clone(),
+        });
+        let text = text.collect::<Vec<_>>().join("\n");
+        match notice.title {
+            NoticeTitle::ConfigurationRefused => tracing::error!("the changed configuration is not used:\n{text}"),
+            NoticeTitle::PluginRefused => tracing::error!("the changed plugin is not used:\n{text}"),
+            NoticeTitle::PluginReloaded => tracing::info!("plugin reloaded: {text}"),
+            _ => tracing::info!("configuration changed: {text}"),
+        }
+        if let Some(web) = &self.web {
+            web.notify(Some(notice.clone()));
         }
     }
 
@@ -147,6 +172,14 @@ impl Running {
             broker.stop().await;
         }
     }
+}
+
+/// The devices of a configuration with their plugins and their way to the broker.
+async fn lab(source: &Source, broker: Option<&Broker>, loader: &mut PluginLoader) -> Result<Lab, Failure> {
+    let explain = |error| source.explain(&error);
+    let lab = source.lab().credentials(broker.and_then(Broker::own_credentials));
+    let lab = broker.into_iter().fold(lab, |lab, broker| lab.broker(broker.address()));
+    lab.load_plugins(loader).await.map_err(explain)?.build().map_err(explain)
 }
 
 async fn start_web(

@@ -1,0 +1,136 @@
+//! A running lab follows its files: the configuration, and plugins that are built anew.
+//!
+//! Files are looked at twice a second. That works on every file system, network folders of universities
+//! included, and with every editor's way of saving.
+
+use crate::arguments::RunOptions;
+use crate::config::Source;
+use crate::failure::Failure;
+use crate::run::{Running, override_with};
+use mqtt_lab_core::Changes;
+use mqtt_lab_core::plugin::PluginLoader;
+use mqtt_lab_web::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Time between two looks. A file must be the same twice: one that is being written is waited for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What tells one state of a file from the next; none: it is not there.
+type Stamp = Option<(SystemTime, u64)>;
+
+/// What the lab follows, and what it runs now.
+pub(crate) struct Follower {
+    options: RunOptions,
+    /// As the lab was started.
+    started: Source,
+    /// With the devices that run now.
+    source: Source,
+    loader: PluginLoader,
+    /// The file as it was when it was read, and as it was at the last look.
+    read: Stamp,
+    last: Stamp,
+}
+
+impl Follower {
+    /// Follows the files of a lab that runs.
+    pub(crate) fn new(options: RunOptions, source: Source, loader: PluginLoader) -> Self {
+        let read = options.file.as_deref().and_then(stamp);
+        Self { options, started: source.clone(), source, loader, read, last: read }
+    }
+
+    /// Follows until it is dropped.
+    pub(crate) async fn follow(&mut self, running: &mut Running) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            if self.file_changed() {
+                self.take_file(running).await;
+            } else if self.source.config.plugins.watch && self.loader.changed() {
+                self.take_plugins(running).await;
+            }
+        }
+    }
+
+    fn file_changed(&mut self) -> bool {
+        let Some(file) = &self.options.file else { return false };
+        let now = stamp(file);
+        let settled = now == self.last;
+        self.last = now;
+        if !settled || now == self.read {
+            return false;
+        }
+        self.read = now;
+        true
+    }
+
+    /// Goes over to the changed file, or says why not.
+    async fn take_file(&mut self, running: &mut Running) {
+        match self.changed_lab(running).await {
+            Ok((source, changes)) => {
+                let waiting = source.tables_that_need_a_restart(&self.started);
+                self.source = self.started.with_devices_of(source);
+                running.tell(&changed(&changes, &waiting));
+            }
+            Err(failure) => running.tell(&refused(NoticeTitle::ConfigurationRefused, failure)),
+        }
+    }
+
+    async fn changed_lab(&mut self, running: &mut Running) -> Result<(Source, Changes), Failure> {
+        let mut source = Source::read(self.options.file.as_deref())?;
+        override_with(&mut source.config, &self.options);
+        source.check_tables()?;
+        // Broker, topics and storage stay as they are: the devices alone are exchanged.
+        let devices = self.started.with_devices_of(source.clone());
+        let changes = running.apply(&devices, &mut self.loader).await?;
+        Ok((source, changes))
+    }
+
+    /// Exchanges the plugins that were built anew.
+    async fn take_plugins(&mut self, running: &mut Running) {
+        let notice = match running.apply(&self.source, &mut self.loader).await {
+            Ok(changes) => reloaded(&changes),
+            Err(failure) => refused(NoticeTitle::PluginRefused, failure),
+        };
+        running.tell(&notice);
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let of = file.metadata().ok()?;
+    Some((of.modified().ok()?, of.len()))
+}
+
+fn message(text: impl Into<String>) -> NoticeMessage {
+    NoticeMessage { text: text.into(), hint: None }
+}
+
+fn refused(title: NoticeTitle, failure: Failure) -> Notice {
+    let messages = failure.into_messages().into_iter().map(|(text, hint)| NoticeMessage { text, hint });
+    Notice { level: NoticeLevel::Error, title, messages: messages.collect() }
+}
+
+fn changed(changes: &Changes, waiting: &[String]) -> Notice {
+    if !changes.kept_old.is_empty() {
+        return reloaded(changes);
+    }
+    let mut messages = vec![message(changes.to_string())];
+    let title = if waiting.is_empty() {
+        NoticeTitle::ConfigurationChanged
+    } else {
+        messages.push(message(format!("not before a restart: {}", waiting.join(", "))));
+        NoticeTitle::RestartNeeded
+    };
+    Notice { level: NoticeLevel::Info, title, messages }
+}
+
+fn reloaded(changes: &Changes) -> Notice {
+    if changes.kept_old.is_empty() {
+        let messages = vec![message(changes.to_string())];
+        return Notice { level: NoticeLevel::Info, title: NoticeTitle::PluginReloaded, messages };
+    }
+    let kept = changes.kept_old.iter();
+    let messages = kept.map(|(device, why)| message(format!("{device} goes on with the old plugin; the new one {why}")));
+    Notice { level: NoticeLevel::Error, title: NoticeTitle::PluginRefused, messages: messages.collect() }
+}
