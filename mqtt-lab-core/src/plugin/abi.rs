@@ -139,7 +139,8 @@ pub struct PluginV1 {
     pub destroy: unsafe extern "C" fn(*mut c_void),
     /// May be null: lets background work go on for at most `wait_ms`.
     pub idle: Option<unsafe extern "C" fn(*mut c_void, wait_ms: u32)>,
-    /// May be null: ends a running `read` with [`PENDING`], or `idle`, early. Any thread.
+    /// May be null: ends a running `read` with [`PENDING`], or `idle`, early, also one that begins a moment
+    /// later: a wake must not get lost. Any thread.
     pub wake: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 

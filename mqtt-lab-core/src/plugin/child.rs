@@ -56,15 +56,18 @@ impl Child {
         let waiting = Arc::new(Waiting::default());
         let (end, ended) = watch::channel(None);
         let (farewell, told) = oneshot::channel();
-        let output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone()));
-        let errors = tokio::spawn(last_words(errors, name));
+        let (deaf, mut mute) = watch::channel(false);
+        let mut output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone(), deaf));
+        let mut errors = tokio::spawn(last_words(errors, name));
         let held = Arc::clone(&waiting);
         tokio::spawn(async move {
-            let status = wait(&mut child, told).await;
+            let how = wait(&mut child, told, &mut mute).await;
             // Its outputs may be held open by processes that it started.
-            let _ = tokio::time::timeout(LAST_WORDS, output).await;
-            let words = tokio::time::timeout(LAST_WORDS, errors).await.ok().and_then(Result::ok);
-            let _ = end.send(Some(epitaph(status, &words.unwrap_or_default())));
+            let _ = tokio::time::timeout(LAST_WORDS, &mut output).await;
+            let words = tokio::time::timeout(LAST_WORDS, &mut errors).await.ok().and_then(Result::ok);
+            output.abort();
+            errors.abort();
+            let _ = end.send(Some(epitaph(how, &words.unwrap_or_default())));
             held.lock().clear();
         });
         let input = Some(tokio::sync::Mutex::new(input));
@@ -75,15 +78,24 @@ impl Child {
     pub(crate) async fn send(&self, op: Op) -> Result<oneshot::Receiver<Answer>> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answered, answer) = oneshot::channel();
-        self.waiting.lock().insert(id, answered);
+        {
+            let mut waiting = self.waiting.lock();
+            // Those whose answer nobody wants any more.
+            waiting.retain(|_, asked| !asked.is_closed());
+            waiting.insert(id, answered);
+        }
         let mut line = serde_json::to_string(&Request { id, op })?;
         line.push('\n');
         let written = match &self.input {
             Some(input) => input.lock().await.write_all(line.as_bytes()).await,
             None => Ok(()),
         };
+        if written.is_err() {
+            let end = tokio::time::timeout(2 * LAST_WORDS, self.end()).await;
+            return Err(end.unwrap_or_else(|_| Error::new("its process has closed its input").fatal()));
+        }
         // After its end nobody would drop what waits.
-        if written.is_err() || self.ended.borrow().is_some() {
+        if self.ended.borrow().is_some() {
             return Err(self.end().await);
         }
         Ok(answer)
@@ -114,15 +126,26 @@ impl Drop for Child {
     }
 }
 
-/// Waits for the end, and hastens it once the farewell has begun.
-async fn wait(child: &mut tokio::process::Child, told: oneshot::Receiver<()>) -> std::io::Result<ExitStatus> {
-    tokio::select! {
-        status = child.wait() => return status,
-        _ = told => {}
-    }
+/// Waits for the end, and hastens it once the farewell has begun or it can answer no more; how it ended.
+async fn wait(
+    child: &mut tokio::process::Child,
+    told: oneshot::Receiver<()>,
+    mute: &mut watch::Receiver<bool>,
+) -> String {
+    let closed = tokio::select! {
+        status = child.wait() => return how(status),
+        _ = told => false,
+        // An error means the same: who reads the output has ended.
+        _ = mute.wait_for(|mute| *mute) => true,
+    };
     if let Ok(status) = tokio::time::timeout(FAREWELL, child.wait()).await {
-        return status;
+        return how(status);
     }
+    let status = kill(child).await;
+    if closed { "its process has closed its output".into() } else { how(status) }
+}
+
+async fn kill(child: &mut tokio::process::Child) -> std::io::Result<ExitStatus> {
     #[cfg(unix)]
     if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)) {
         // With what it started itself. An error means that it has ended meanwhile.
@@ -133,7 +156,7 @@ async fn wait(child: &mut tokio::process::Child, told: oneshot::Receiver<()>) ->
 }
 
 /// Reads answers until the output ends. What is no JSON object is log: a `print` of the student.
-async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
+async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String, end: watch::Sender<bool>) {
     let mut lines = Lines::new(output, MAX_LINE);
     let mut log = Limited::new(&name);
     while let Some(line) = lines.next().await {
@@ -159,6 +182,7 @@ async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
             Ok(_) | Err(_) => log.line(3, &line),
         }
     }
+    let _ = end.send(true);
 }
 
 /// Logs what the process writes to its error output; returns the last line.
@@ -186,15 +210,15 @@ fn level_of(word: &str) -> u32 {
 }
 
 /// How it ended, in words, with its last line.
-fn epitaph(status: std::io::Result<ExitStatus>, last_words: &str) -> String {
-    let how = match status {
-        Ok(status) => how(status),
-        Err(error) => format!("its process is lost: {error}"),
-    };
+fn epitaph(how: String, last_words: &str) -> String {
     if last_words.is_empty() { how } else { format!("{how}: {last_words}") }
 }
 
-fn how(status: ExitStatus) -> String {
+fn how(status: std::io::Result<ExitStatus>) -> String {
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => return format!("its process is lost: {error}"),
+    };
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         let name = match signal {

@@ -182,7 +182,7 @@ unsafe extern "C" fn create(
                 ((*sink).error)((*sink).ctx, Text::of(&pointer), Text::of(&message));
                 abi::ERROR
             }
-            Err(CreateError::Refused(error)) => fail(sink, abi::ERROR, &error.to_string()),
+            Err(CreateError::Refused(error)) => fail(sink, code_of(&error), &error.to_string()),
         })
     }
 }
@@ -247,13 +247,16 @@ unsafe fn fail(sink: *const Sink, code: i32, message: &str) -> i32 {
     code
 }
 
+const fn code_of(error: &Error) -> i32 {
+    if error.is_fatal() { abi::FATAL } else { abi::ERROR }
+}
+
 unsafe fn answer(sink: *const Sink, outcome: Outcome) -> i32 {
     let reading = match outcome {
         Outcome::Pending => return abi::PENDING,
         Outcome::Panicked(text) => return unsafe { fail(sink, abi::PANIC, &text) },
         Outcome::Reading(Err(error)) => {
-            let code = if error.is_fatal() { abi::FATAL } else { abi::ERROR };
-            return unsafe { fail(sink, code, &error.to_string()) };
+            return unsafe { fail(sink, code_of(&error), &error.to_string()) };
         }
         Outcome::Reading(Ok(reading)) => reading,
     };

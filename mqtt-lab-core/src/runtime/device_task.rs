@@ -26,6 +26,13 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between two events, so that a runaway event sensor cannot fill every queue.
 const EVENT_GAP: Duration = Duration::from_millis(1);
 
+/// An event that comes within this time after it was asked for was there already.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// So many events that were there already mean that more come than are taken.
+const FLOOD: u32 = 1000;
+const FLOODED: &str = "measures faster than 1000 times a second; the rest is not taken";
+
 /// Time between two `$stats`.
 const STATS_EVERY: Duration = Duration::from_secs(60);
 
@@ -51,6 +58,7 @@ enum Life {
 /// A reading in progress.
 struct Pending {
     answer: Answer,
+    asked: Instant,
     /// When a polled one counts as hung.
     deadline: Option<Instant>,
     /// Intervals that went by meanwhile.
@@ -68,6 +76,8 @@ pub(crate) struct DeviceTask {
     backlog: VecDeque<Event>,
     commands: Commands,
     errors: u32,
+    /// Events in a row that were there at once; a late one halves it.
+    at_once: u32,
     pause: Duration,
     stop: watch::Receiver<bool>,
 }
@@ -115,6 +125,7 @@ impl DeviceTask {
             backlog: VecDeque::new(),
             commands: Commands::default(),
             errors: 0,
+            at_once: 0,
             pause: FIRST_PAUSE,
             stop,
         })
@@ -195,12 +206,16 @@ impl DeviceTask {
         let Life::Up(instance) = &self.life else { return };
         let polled = instance.description().trigger() == Trigger::Interval;
         let deadline = polled.then(|| Instant::now() + self.spec.read_timeout());
-        self.reading = Some(Pending { answer: instance.read(), deadline, missed: 0 });
+        self.reading = Some(Pending { answer: instance.read(), asked: Instant::now(), deadline, missed: 0 });
     }
 
     async fn read(&mut self, answer: Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>) {
-        let missed = self.reading.take().map_or(0, |reading| reading.missed);
+        let (missed, took) = self
+            .reading
+            .take()
+            .map_or_else(Default::default, |reading| (reading.missed, reading.asked.elapsed()));
         self.next_event = Instant::now() + EVENT_GAP;
+        self.count_at_once(took);
         let reading = match answer {
             Ok(Ok(reading)) => reading,
             Ok(Err(error)) => return self.failed(InstanceError::Returned(error)).await,
@@ -222,12 +237,25 @@ impl DeviceTask {
                             "a reading took longer than the interval of {interval:?}; {missed} were skipped"
                         )
                     }
+                    None if self.at_once == FLOOD => FLOODED.into(),
                     _ => String::new(),
                 };
                 self.say(&late).await;
             }
             Err(wrong) => self.wrong_reading(&wrong).await,
         }
+    }
+
+    /// Notices an event sensor that never waits: it is asked at most once per [`EVENT_GAP`].
+    fn count_at_once(&mut self, took: Duration) {
+        if self.publisher.controls.interval().is_some() || took > AT_ONCE {
+            self.at_once /= 2;
+            return;
+        }
+        if self.at_once == FLOOD - 1 {
+            tracing::warn!(device = self.spec.name(), "{FLOODED}");
+        }
+        self.at_once = (self.at_once + 1).min(FLOOD);
     }
 
     /// A reading that does not fit the description is not sent.
