@@ -60,6 +60,7 @@ impl Child {
         let mut output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone(), deaf));
         let mut errors = tokio::spawn(last_words(errors, name));
         let held = Arc::clone(&waiting);
+        let memory_mb = launch.memory_mb;
         tokio::spawn(async move {
             let how = wait(&mut child, told, &mut mute).await;
             // Its outputs may be held open by processes that it started.
@@ -67,7 +68,7 @@ impl Child {
             let words = tokio::time::timeout(LAST_WORDS, &mut errors).await.ok().and_then(Result::ok);
             output.abort();
             errors.abort();
-            let _ = end.send(Some(epitaph(how, &words.unwrap_or_default())));
+            let _ = end.send(Some(epitaph(how, &words.unwrap_or_default(), memory_mb)));
             held.lock().clear();
         });
         let input = Some(tokio::sync::Mutex::new(input));
@@ -192,7 +193,8 @@ async fn last_words(errors: ChildStderr, name: String) -> String {
     let mut last = String::new();
     while let Some(line) = lines.next().await {
         log.line(2, &line);
-        if !line.trim().is_empty() {
+        // Rust's advice about backtraces comes after what is to be told.
+        if !line.trim().is_empty() && !line.starts_with("note: ") {
             last = line.trim().chars().take(200).collect();
         }
     }
@@ -210,8 +212,17 @@ fn level_of(word: &str) -> u32 {
 }
 
 /// How it ended, in words, with its last line.
-fn epitaph(how: String, last_words: &str) -> String {
-    if last_words.is_empty() { how } else { format!("{how}: {last_words}") }
+fn epitaph(how: String, last_words: &str, memory_mb: u32) -> String {
+    if last_words.is_empty() {
+        return how;
+    }
+    // What Rust says; other languages have words of their own.
+    let limit = if last_words.starts_with("memory allocation of ") {
+        format!(" (`plugins.memory_mb` is {memory_mb})")
+    } else {
+        String::new()
+    };
+    format!("{how}: {last_words}{limit}")
 }
 
 fn how(status: std::io::Result<ExitStatus>) -> String {

@@ -2,6 +2,7 @@
 
 use super::DeviceSpec;
 use super::commands::{Commands, Order, Received};
+use super::flood::Flood;
 use super::instance::{Answer, Instance, InstanceError};
 use super::publisher::Publisher;
 use crate::link::{
@@ -23,14 +24,10 @@ const ERRORS_IN_A_ROW: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Pause between two events, so that a runaway event sensor cannot fill every queue.
+/// Time from one question for an event to the next, so that a runaway event sensor cannot fill every queue.
 const EVENT_GAP: Duration = Duration::from_millis(1);
 
-/// An event that comes within this time after it was asked for was there already.
-const AT_ONCE: Duration = Duration::from_millis(5);
-
-/// So many events that were there already mean that more come than are taken.
-const FLOOD: u32 = 1000;
+/// What is said of an event sensor that never waits.
 const FLOODED: &str = "measures faster than 1000 times a second; the rest is not taken";
 
 /// Time between two `$stats`.
@@ -76,8 +73,7 @@ pub(crate) struct DeviceTask {
     backlog: VecDeque<Event>,
     commands: Commands,
     errors: u32,
-    /// Events in a row that were there at once; a late one halves it.
-    at_once: u32,
+    flood: Flood,
     pause: Duration,
     stop: watch::Receiver<bool>,
 }
@@ -125,7 +121,7 @@ impl DeviceTask {
             backlog: VecDeque::new(),
             commands: Commands::default(),
             errors: 0,
-            at_once: 0,
+            flood: Flood::default(),
             pause: FIRST_PAUSE,
             stop,
         })
@@ -210,12 +206,11 @@ impl DeviceTask {
     }
 
     async fn read(&mut self, answer: Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>) {
-        let (missed, took) = self
-            .reading
-            .take()
-            .map_or_else(Default::default, |reading| (reading.missed, reading.asked.elapsed()));
-        self.next_event = Instant::now() + EVENT_GAP;
-        self.count_at_once(took);
+        let (missed, asked) = self.reading.take().map_or((0, Instant::now()), |r| (r.missed, r.asked));
+        self.next_event = asked + EVENT_GAP;
+        if self.publisher.controls.interval().is_none() && self.flood.count(asked.elapsed(), EVENT_GAP) {
+            tracing::warn!(device = self.spec.name(), "{FLOODED}");
+        }
         let reading = match answer {
             Ok(Ok(reading)) => reading,
             Ok(Err(error)) => return self.failed(InstanceError::Returned(error)).await,
@@ -237,25 +232,13 @@ impl DeviceTask {
                             "a reading took longer than the interval of {interval:?}; {missed} were skipped"
                         )
                     }
-                    None if self.at_once == FLOOD => FLOODED.into(),
+                    None if self.flood.is_on() => FLOODED.into(),
                     _ => String::new(),
                 };
                 self.say(&late).await;
             }
             Err(wrong) => self.wrong_reading(&wrong).await,
         }
-    }
-
-    /// Notices an event sensor that never waits: it is asked at most once per [`EVENT_GAP`].
-    fn count_at_once(&mut self, took: Duration) {
-        if self.publisher.controls.interval().is_some() || took > AT_ONCE {
-            self.at_once /= 2;
-            return;
-        }
-        if self.at_once == FLOOD - 1 {
-            tracing::warn!(device = self.spec.name(), "{FLOODED}");
-        }
-        self.at_once = (self.at_once + 1).min(FLOOD);
     }
 
     /// A reading that does not fit the description is not sent.

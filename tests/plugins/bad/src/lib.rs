@@ -4,7 +4,7 @@
 
 use mqtt_lab_core::prelude::*;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -70,6 +70,8 @@ pub struct Settings {
     pub fault: Fault,
     /// Where.
     pub at: Place,
+    /// How long a loop lasts, so that a test need not share the processor with it for ever.
+    pub loop_s: Option<f64>,
 }
 
 /// The device that misbehaves.
@@ -97,9 +99,12 @@ impl Bad {
             Fault::Error => return Err(Error::new("wire broken")),
             Fault::Fatal => return Err(Error::new("wire burnt").fatal()),
             Fault::Panic => panic!("no wire"),
-            Fault::Loop => loop {
-                black_box(0);
-            },
+            Fault::Loop => {
+                let start = Instant::now();
+                while self.0.loop_s.is_none_or(|limit| start.elapsed().as_secs_f64() < limit) {
+                    black_box(0);
+                }
+            }
             Fault::Sleep => {
                 #[expect(clippy::disallowed_methods, reason = "blocking is the fault")]
                 std::thread::sleep(Duration::from_secs(3600));
