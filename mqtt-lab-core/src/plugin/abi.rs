@@ -150,6 +150,14 @@ unsafe impl Sync for PluginV1 {}
 // SAFETY: as above.
 unsafe impl Send for PluginV1 {}
 
+/// What a structure's `size` says.
+pub(crate) const fn size<T>() -> u32 {
+    assert!(size_of::<T>() <= u32::MAX as usize, "structures of the ABI are small");
+    #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+    let size = size_of::<T>() as u32;
+    size
+}
+
 impl Text {
     /// A text that lives as long as the borrow.
     pub(crate) const fn of(text: &str) -> Self {

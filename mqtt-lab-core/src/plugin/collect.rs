@@ -35,7 +35,7 @@ impl<'a> Collect<'a> {
     /// Where the plugin puts it. Valid as long as `self` is neither moved nor used.
     pub(crate) fn sink(&mut self) -> Sink {
         Sink {
-            size: size_of::<Sink>() as u32,
+            size: abi::size::<Sink>(),
             reserved: 0,
             ctx: std::ptr::from_mut(self).cast(),
             number,

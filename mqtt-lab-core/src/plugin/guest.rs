@@ -23,7 +23,7 @@ static PLUGIN: OnceLock<Plugin> = OnceLock::new();
 static TABLE: PluginV1 = PluginV1 {
     magic: abi::MAGIC,
     abi: abi::ABI,
-    size: size_of::<PluginV1>() as u32,
+    size: abi::size::<PluginV1>(),
     built_with: Text::of(concat!("mqtt-lab-core ", env!("CARGO_PKG_VERSION"))),
     manifest,
     create,
@@ -288,7 +288,7 @@ unsafe fn owned(value: &abi::Value) -> Value {
         0 => Value::Float(value.number),
         1 => Value::Int(value.integer),
         2 => Value::Bool(value.boolean != 0),
-        _ => Value::Text(unsafe { value.text.lossy() }.into()),
+        _ => Value::Text(unsafe { value.text.lossy() }),
     }
 }
 
