@@ -118,8 +118,9 @@ typedef struct {
   void (*destroy)(void *instance);
   /* May be NULL: lets background work go on for at most `wait_ms`. */
   void (*idle)(void *instance, uint32_t wait_ms);
-  /* May be NULL: ends a running `read` (with MQTT_LAB_PENDING) or `idle` early. Without it an
-   * event sensor is asked for 50 ms at a time. */
+  /* May be NULL: ends a running `read` (with MQTT_LAB_PENDING) or `idle` early, also one that
+   * begins a moment later: a wake must not get lost. Without it an event sensor is asked for 50 ms
+   * at a time. */
   void (*wake)(void *instance);
 } mqtt_lab_plugin;
 

@@ -74,7 +74,7 @@ mod initials {
                     Scalar::Bool(v) => Value::Bool(v),
                     Scalar::Int(v) => Value::Int(v),
                     Scalar::Float(v) => Value::Float(v),
-                    Scalar::Text(v) => Value::Text(v.into()),
+                    Scalar::Text(v) => Value::Text(v),
                 });
                 channel
             })
@@ -285,8 +285,9 @@ pub enum CheckError {
 
 impl CheckError {
     pub(crate) fn value(channel: &Channel, value: &Value, source: ValueError) -> Self {
+        let number = matches!(value, Value::Float(_) | Value::Int(_));
         let mut value: String = value.to_string().chars().take(80).collect();
-        if let Some(unit) = &channel.unit {
+        if let Some(unit) = channel.unit.as_ref().filter(|_| number) {
             value = format!("{value} {unit}");
         }
         Self::Value { channel: channel.name.to_string(), value, source }

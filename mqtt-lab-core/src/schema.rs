@@ -56,6 +56,7 @@ mod tests {
 
     struct Unknown;
 
+    #[allow(clippy::needless_borrow, reason = "as the macro writes it: the borrow ranks the two traits")]
     #[test]
     fn a_schema_is_found_where_there_is_one() {
         let known = (&SettingsOf::constructor(&|known: Known| known)).schema()();

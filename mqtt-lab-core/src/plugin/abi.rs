@@ -139,7 +139,8 @@ pub struct PluginV1 {
     pub destroy: unsafe extern "C" fn(*mut c_void),
     /// May be null: lets background work go on for at most `wait_ms`.
     pub idle: Option<unsafe extern "C" fn(*mut c_void, wait_ms: u32)>,
-    /// May be null: ends a running `read` with [`PENDING`], or `idle`, early. Any thread.
+    /// May be null: ends a running `read` with [`PENDING`], or `idle`, early, also one that begins a moment
+    /// later: a wake must not get lost. Any thread.
     pub wake: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
@@ -148,6 +149,14 @@ pub struct PluginV1 {
 unsafe impl Sync for PluginV1 {}
 // SAFETY: as above.
 unsafe impl Send for PluginV1 {}
+
+/// What a structure's `size` says.
+pub(crate) const fn size<T>() -> u32 {
+    assert!(size_of::<T>() <= u32::MAX as usize, "structures of the ABI are small");
+    #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+    let size = size_of::<T>() as u32;
+    size
+}
 
 impl Text {
     /// A text that lives as long as the borrow.

@@ -56,15 +56,19 @@ impl Child {
         let waiting = Arc::new(Waiting::default());
         let (end, ended) = watch::channel(None);
         let (farewell, told) = oneshot::channel();
-        let output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone()));
-        let errors = tokio::spawn(last_words(errors, name));
+        let (deaf, mut mute) = watch::channel(false);
+        let mut output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone(), deaf));
+        let mut errors = tokio::spawn(last_words(errors, name));
         let held = Arc::clone(&waiting);
+        let memory_mb = launch.memory_mb;
         tokio::spawn(async move {
-            let status = wait(&mut child, told).await;
+            let how = wait(&mut child, told, &mut mute).await;
             // Its outputs may be held open by processes that it started.
-            let _ = tokio::time::timeout(LAST_WORDS, output).await;
-            let words = tokio::time::timeout(LAST_WORDS, errors).await.ok().and_then(Result::ok);
-            let _ = end.send(Some(epitaph(status, &words.unwrap_or_default())));
+            let _ = tokio::time::timeout(LAST_WORDS, &mut output).await;
+            let words = tokio::time::timeout(LAST_WORDS, &mut errors).await.ok().and_then(Result::ok);
+            output.abort();
+            errors.abort();
+            let _ = end.send(Some(epitaph(how, &words.unwrap_or_default(), memory_mb)));
             held.lock().clear();
         });
         let input = Some(tokio::sync::Mutex::new(input));
@@ -75,15 +79,24 @@ impl Child {
     pub(crate) async fn send(&self, op: Op) -> Result<oneshot::Receiver<Answer>> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answered, answer) = oneshot::channel();
-        self.waiting.lock().insert(id, answered);
+        {
+            let mut waiting = self.waiting.lock();
+            // Those whose answer nobody wants any more.
+            waiting.retain(|_, asked| !asked.is_closed());
+            waiting.insert(id, answered);
+        }
         let mut line = serde_json::to_string(&Request { id, op })?;
         line.push('\n');
         let written = match &self.input {
             Some(input) => input.lock().await.write_all(line.as_bytes()).await,
             None => Ok(()),
         };
+        if written.is_err() {
+            let end = tokio::time::timeout(2 * LAST_WORDS, self.end()).await;
+            return Err(end.unwrap_or_else(|_| Error::new("its process has closed its input").fatal()));
+        }
         // After its end nobody would drop what waits.
-        if written.is_err() || self.ended.borrow().is_some() {
+        if self.ended.borrow().is_some() {
             return Err(self.end().await);
         }
         Ok(answer)
@@ -114,15 +127,26 @@ impl Drop for Child {
     }
 }
 
-/// Waits for the end, and hastens it once the farewell has begun.
-async fn wait(child: &mut tokio::process::Child, told: oneshot::Receiver<()>) -> std::io::Result<ExitStatus> {
-    tokio::select! {
-        status = child.wait() => return status,
-        _ = told => {}
-    }
+/// Waits for the end, and hastens it once the farewell has begun or it can answer no more; how it ended.
+async fn wait(
+    child: &mut tokio::process::Child,
+    told: oneshot::Receiver<()>,
+    mute: &mut watch::Receiver<bool>,
+) -> String {
+    let closed = tokio::select! {
+        status = child.wait() => return how(status),
+        _ = told => false,
+        // An error means the same: who reads the output has ended.
+        _ = mute.wait_for(|mute| *mute) => true,
+    };
     if let Ok(status) = tokio::time::timeout(FAREWELL, child.wait()).await {
-        return status;
+        return how(status);
     }
+    let status = kill(child).await;
+    if closed { "its process has closed its output".into() } else { how(status) }
+}
+
+async fn kill(child: &mut tokio::process::Child) -> std::io::Result<ExitStatus> {
     #[cfg(unix)]
     if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)) {
         // With what it started itself. An error means that it has ended meanwhile.
@@ -133,7 +157,7 @@ async fn wait(child: &mut tokio::process::Child, told: oneshot::Receiver<()>) ->
 }
 
 /// Reads answers until the output ends. What is no JSON object is log: a `print` of the student.
-async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
+async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String, end: watch::Sender<bool>) {
     let mut lines = Lines::new(output, MAX_LINE);
     let mut log = Limited::new(&name);
     while let Some(line) = lines.next().await {
@@ -141,7 +165,9 @@ async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
             Ok(answer) if answer.id.is_some() => {
                 let asked = answer.id.and_then(|id| waiting.lock().remove(&id));
                 // Nobody waits for it any more, or nobody asked.
-                drop(asked.map(|asked| asked.send(answer)));
+                if let Some(asked) = asked {
+                    drop(asked.send(answer));
+                }
             }
             Ok(Answer { log: Some(level), message, .. }) => {
                 log.line(level_of(&level), &message.unwrap_or_default());
@@ -154,11 +180,14 @@ async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
                     ..Answer::default()
                 };
                 let oldest = waiting.lock().pop_first();
-                drop(oldest.map(|(_, asked)| asked.send(answer)));
+                if let Some((_, asked)) = oldest {
+                    drop(asked.send(answer));
+                }
             }
             Ok(_) | Err(_) => log.line(3, &line),
         }
     }
+    let _ = end.send(true);
 }
 
 /// Logs what the process writes to its error output; returns the last line.
@@ -168,7 +197,8 @@ async fn last_words(errors: ChildStderr, name: String) -> String {
     let mut last = String::new();
     while let Some(line) = lines.next().await {
         log.line(2, &line);
-        if !line.trim().is_empty() {
+        // Rust's advice about backtraces comes after what is to be told.
+        if !line.trim().is_empty() && !line.starts_with("note: ") {
             last = line.trim().chars().take(200).collect();
         }
     }
@@ -186,15 +216,24 @@ fn level_of(word: &str) -> u32 {
 }
 
 /// How it ended, in words, with its last line.
-fn epitaph(status: std::io::Result<ExitStatus>, last_words: &str) -> String {
-    let how = match status {
-        Ok(status) => how(status),
-        Err(error) => format!("its process is lost: {error}"),
+fn epitaph(how: String, last_words: &str, memory_mb: u32) -> String {
+    if last_words.is_empty() {
+        return how;
+    }
+    // What Rust says; other languages have words of their own.
+    let limit = if last_words.starts_with("memory allocation of ") {
+        format!(" (`plugins.memory_mb` is {memory_mb})")
+    } else {
+        String::new()
     };
-    if last_words.is_empty() { how } else { format!("{how}: {last_words}") }
+    format!("{how}: {last_words}{limit}")
 }
 
-fn how(status: ExitStatus) -> String {
+fn how(status: std::io::Result<ExitStatus>) -> String {
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => return format!("its process is lost: {error}"),
+    };
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         let name = match signal {

@@ -23,7 +23,7 @@ static PLUGIN: OnceLock<Plugin> = OnceLock::new();
 static TABLE: PluginV1 = PluginV1 {
     magic: abi::MAGIC,
     abi: abi::ABI,
-    size: size_of::<PluginV1>() as u32,
+    size: abi::size::<PluginV1>(),
     built_with: Text::of(concat!("mqtt-lab-core ", env!("CARGO_PKG_VERSION"))),
     manifest,
     create,
@@ -182,7 +182,7 @@ unsafe extern "C" fn create(
                 ((*sink).error)((*sink).ctx, Text::of(&pointer), Text::of(&message));
                 abi::ERROR
             }
-            Err(CreateError::Refused(error)) => fail(sink, abi::ERROR, &error.to_string()),
+            Err(CreateError::Refused(error)) => fail(sink, code_of(&error), &error.to_string()),
         })
     }
 }
@@ -247,13 +247,16 @@ unsafe fn fail(sink: *const Sink, code: i32, message: &str) -> i32 {
     code
 }
 
+const fn code_of(error: &Error) -> i32 {
+    if error.is_fatal() { abi::FATAL } else { abi::ERROR }
+}
+
 unsafe fn answer(sink: *const Sink, outcome: Outcome) -> i32 {
     let reading = match outcome {
         Outcome::Pending => return abi::PENDING,
         Outcome::Panicked(text) => return unsafe { fail(sink, abi::PANIC, &text) },
         Outcome::Reading(Err(error)) => {
-            let code = if error.is_fatal() { abi::FATAL } else { abi::ERROR };
-            return unsafe { fail(sink, code, &error.to_string()) };
+            return unsafe { fail(sink, code_of(&error), &error.to_string()) };
         }
         Outcome::Reading(Ok(reading)) => reading,
     };
@@ -285,7 +288,7 @@ unsafe fn owned(value: &abi::Value) -> Value {
         0 => Value::Float(value.number),
         1 => Value::Int(value.integer),
         2 => Value::Bool(value.boolean != 0),
-        _ => Value::Text(unsafe { value.text.lossy() }.into()),
+        _ => Value::Text(unsafe { value.text.lossy() }),
     }
 }
 

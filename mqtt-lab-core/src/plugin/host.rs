@@ -10,7 +10,7 @@ use crate::{CreateError, Device as _, Error, Reading, Result, Value};
 use mqtt_lab_wire::Trigger;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,9 +20,6 @@ use std::time::Duration;
 
 /// Wait for the next request before the plugin's background work goes on.
 const EAGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
-
-/// Longest stretch of background work without a look at the input.
-const IDLE_MS: u32 = 10_000;
 
 /// Time to end in order once the input is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -39,12 +36,12 @@ pub fn host(file: &Path) -> io::Result<()> {
     let input = File::from(rustix::stdio::stdin().try_clone_to_owned()?);
     let output = File::from(rustix::stdio::stdout().try_clone_to_owned()?);
     rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-    log::to_lines(output.try_clone()?);
+    log::to_lines(output);
     exit_with_input(input.try_clone()?);
     let watch = Arc::new(Watch::default());
     watch_input(input.try_clone()?, Arc::clone(&watch));
-    let library = Library::load(file);
-    Server { input: BufReader::new(input), output, library, device: None, watch }.serve()
+    let library = Library::load(file).map_err(|error| reason(&error, file));
+    Server { input: BufReader::new(input), library, device: None, watch }.serve()
 }
 
 /// Ends the process when nobody is left who could ask.
@@ -102,10 +99,16 @@ fn watch_input(input: File, watch: Arc<Watch>) {
     });
 }
 
+/// Why the library cannot be loaded; the lab knows which one it is.
+fn reason(error: &LoadError, file: &Path) -> Error {
+    let text = Error::with_causes(error).to_string();
+    let prefix = format!("plugin `{}`: ", file.display());
+    Error::new(text.strip_prefix(&prefix).unwrap_or(&text)).fatal()
+}
+
 struct Server {
     input: BufReader<File>,
-    output: File,
-    library: Result<Library, LoadError>,
+    library: Result<Library>,
     device: Option<LibraryDevice>,
     watch: Arc<Watch>,
 }
@@ -120,9 +123,7 @@ impl Server {
             };
             let answer = catch_unwind(AssertUnwindSafe(|| self.answer(op)));
             let answer = answer.unwrap_or_else(|panic| panicked(&*panic));
-            let mut line = serde_json::to_vec(&Answer { id: Some(id), ..answer })?;
-            line.push(b'\n');
-            self.output.write_all(&line)?;
+            log::write_line(&Answer { id: Some(id), ..answer })?;
         }
         Ok(())
     }
@@ -132,7 +133,7 @@ impl Server {
         while self.input.buffer().is_empty() && !wait_for(self.input.get_ref(), PollFlags::IN, Some(&EAGER)) {
             let Some(device) = &self.device else { break };
             self.watch.arm(device.interrupt());
-            let idle = catch_unwind(AssertUnwindSafe(|| device.idle(IDLE_MS)));
+            let idle = catch_unwind(AssertUnwindSafe(|| device.idle(device.wait_ms())));
             self.watch.arm(None);
             if !matches!(idle, Ok(true)) {
                 // It has no background work: the input alone is waited for.
@@ -147,7 +148,7 @@ impl Server {
     fn answer(&mut self, op: Op) -> Answer {
         let library = match &self.library {
             Ok(library) => library,
-            Err(error) => return failure(&Error::new(error).fatal()),
+            Err(error) => return failure(error),
         };
         match op {
             Op::Manifest => Answer { ok: serde_json::to_value(&library.manifest).ok(), ..Answer::default() },

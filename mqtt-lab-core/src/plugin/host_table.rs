@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 pub(crate) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| Host {
-        size: size_of::<Host>() as u32,
+        size: super::abi::size::<Host>(),
         max_level: match LevelFilter::current().into_level() {
             // A plugin's process has no log of its own: the lab decides.
             None if super::log::goes_to_lines() => 4,

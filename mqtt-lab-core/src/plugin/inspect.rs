@@ -15,8 +15,12 @@ pub(crate) struct Inspected {
 
 /// Reads a library and finds its symbol.
 pub(crate) fn inspect(path: &Path) -> Result<Inspected, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| unreadable(path, source))?;
     let not_a_library = || LoadError::NotALibrary { path: path.into() };
+    // A device or a pipe would be read without end.
+    if path.metadata().is_ok_and(|of| !of.is_file()) {
+        return Err(not_a_library());
+    }
+    let bytes = std::fs::read(path).map_err(|source| unreadable(path, source))?;
     let file = object::File::parse(&*bytes).map_err(|_| not_a_library())?;
     if file.kind() != ObjectKind::Dynamic {
         return Err(not_a_library());
@@ -25,7 +29,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspected, LoadError> {
     if found != OWN {
         return Err(LoadError::OtherPlatform { path: path.into(), found: words(found), needed: words(OWN) });
     }
-    let symbol = symbol(&file).map_err(|other| match other {
+    let symbol = symbol(&file, path).map_err(|other| match other {
         Some(found) => LoadError::OtherAbi { path: path.into(), found, needed: abi::ABI },
         None => LoadError::NotAPlugin { path: path.into() },
     })?;
@@ -33,7 +37,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspected, LoadError> {
 }
 
 /// The plugin's symbol; else the version in a symbol of another ABI.
-fn symbol(file: &object::File<'_>) -> Result<String, Option<String>> {
+fn symbol(file: &object::File<'_>, path: &Path) -> Result<String, Option<String>> {
     let names: Vec<String> = if file.format() == BinaryFormat::Elf {
         let defined = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
         defined.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect()
@@ -44,7 +48,11 @@ fn symbol(file: &object::File<'_>) -> Result<String, Option<String>> {
         // macOS puts an underscore before every symbol.
         names.map(|name| name.strip_prefix('_').map_or(name.clone(), str::to_owned)).collect()
     };
-    if let Some(symbol) = names.iter().find(|name| name.starts_with(abi::SYMBOL)) {
+    // A crate that depends on another plugin's crate exports both: the file is named after its own.
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let own = format!("{}{}", abi::SYMBOL, stem.strip_prefix("lib").unwrap_or(&stem));
+    let ours = || names.iter().filter(|name| name.starts_with(abi::SYMBOL));
+    if let Some(symbol) = ours().find(|name| **name == own).or_else(|| ours().min()) {
         return Ok(symbol.clone());
     }
     let other = names.iter().find_map(|name| name.strip_prefix("mqtt_lab_plugin_v")?.split("__").next());
@@ -88,5 +96,19 @@ const OWN: (Architecture, BinaryFormat) = (
 );
 
 fn words((architecture, format): (Architecture, BinaryFormat)) -> String {
-    format!("{architecture:?} ({format:?})")
+    let system = match format {
+        BinaryFormat::Elf => "Linux",
+        BinaryFormat::MachO => "macOS",
+        BinaryFormat::Pe | BinaryFormat::Coff => "Windows",
+        _ => "an unknown system",
+    };
+    let architecture = match architecture {
+        Architecture::X86_64 => "x86-64".to_owned(),
+        Architecture::I386 => "x86 (32 bit)".to_owned(),
+        Architecture::Aarch64 => "ARM64".to_owned(),
+        Architecture::Arm => "ARM (32 bit)".to_owned(),
+        Architecture::Riscv64 => "RISC-V (64 bit)".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("{system} on {architecture}")
 }

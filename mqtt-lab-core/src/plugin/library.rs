@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use std::ffi::c_void;
 use std::future::poll_fn;
 use std::io::Write as _;
+use std::mem::offset_of;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -89,18 +90,73 @@ fn enter(path: &Path, inspected: &Inspected) -> Result<&'static PluginV1, LoadEr
     // SAFETY: a function of this name has this type by the ABI.
     let entry =
         unsafe { library.get::<unsafe extern "C" fn() -> *const PluginV1>(inspected.symbol.as_bytes()) };
-    // SAFETY: as above; the table is valid until the program ends, as the library is never unloaded.
-    let table = unsafe { entry.map_err(refused)?().as_ref() };
-    let failed = |reason: &str| LoadError::Failed { path: path.into(), reason: reason.into() };
-    let table = table.ok_or_else(|| failed("panicked when it was asked for its kinds"))?;
-    let other = |found: String| LoadError::OtherAbi { path: path.into(), found, needed: abi::ABI };
-    if table.magic != abi::MAGIC {
-        return Err(failed("its function returned no plugin table"));
+    // SAFETY: as above.
+    let table = unsafe { entry.map_err(refused)?() };
+    // SAFETY: what the function returned is null or points to a table that begins with magic, version and
+    // size, and is valid until the program ends, as the library is never unloaded.
+    unsafe { checked(table) }.map_err(|wrong| match wrong {
+        WrongTable::Version(found) => LoadError::OtherAbi { path: path.into(), found, needed: abi::ABI },
+        WrongTable::Other(reason) => LoadError::Failed { path: path.into(), reason },
+    })
+}
+
+enum WrongTable {
+    /// It is of another version of the ABI, so long.
+    Version(String),
+    Other(String),
+}
+
+/// The functions without which there is no plugin, by their place in the table.
+const REQUIRED: [(&str, usize); 5] = [
+    ("manifest", offset_of!(PluginV1, manifest)),
+    ("create", offset_of!(PluginV1, create)),
+    ("read", offset_of!(PluginV1, read)),
+    ("set", offset_of!(PluginV1, set)),
+    ("destroy", offset_of!(PluginV1, destroy)),
+];
+
+/// The table, once nothing in it can be taken for what it is not.
+///
+/// # Safety
+///
+/// `table` is null, or what a plugin's function returned.
+unsafe fn checked(table: *const PluginV1) -> Result<&'static PluginV1, WrongTable> {
+    let wrong = |reason: &str| WrongTable::Other(reason.into());
+    if table.is_null() {
+        return Err(wrong("panicked when it was asked for its kinds"));
     }
-    if table.abi != abi::ABI || (table.size as usize) < size_of::<PluginV1>() {
-        return Err(other(format!("{} ({} bytes)", table.abi, table.size)));
+    if !table.is_aligned() {
+        return Err(wrong("its function returned no plugin table"));
     }
-    Ok(table)
+    // SAFETY: the caller's promise; a reference to the whole would promise more.
+    let (magic, abi, size) = unsafe {
+        (
+            (&raw const (*table).magic).read(),
+            (&raw const (*table).abi).read(),
+            (&raw const (*table).size).read(),
+        )
+    };
+    if magic != abi::MAGIC {
+        return Err(wrong("its function returned no plugin table"));
+    }
+    if abi != abi::ABI {
+        return Err(WrongTable::Version(abi.to_string()));
+    }
+    if (size as usize) < size_of::<PluginV1>() {
+        let needed = size_of::<PluginV1>();
+        return Err(WrongTable::Other(format!(
+            "its plugin table has {size} bytes, at least {needed} are needed"
+        )));
+    }
+    for (name, at) in REQUIRED {
+        // SAFETY: the table is as long as it must be. A null is no `fn`, so it is looked at as a number.
+        let function = unsafe { table.byte_add(at).cast::<usize>().read() };
+        if function == 0 {
+            return Err(WrongTable::Other(format!("its plugin table lacks the function `{name}`")));
+        }
+    }
+    // SAFETY: as long as a `PluginV1`, aligned, never changed, and no `fn` in it is null.
+    Ok(unsafe { &*table })
 }
 
 /// An instance in a library; dropping it destroys it.
@@ -160,7 +216,7 @@ impl LibraryDevice {
     }
 
     /// How long a call into the library may wait.
-    fn wait_ms(&self) -> u32 {
+    pub(crate) fn wait_ms(&self) -> u32 {
         if self.instance.table.wake.is_some() { WAIT_MS } else { WAIT_UNWOKEN_MS }
     }
 

@@ -3,16 +3,16 @@
 use super::line_protocol::Answer;
 use std::fs::File;
 use std::io::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Set in a plugin's process: log goes to the lab as lines of the protocol.
-static LINES: OnceLock<File> = OnceLock::new();
+static LINES: OnceLock<Mutex<File>> = OnceLock::new();
 
 /// Sends log to the lab from now on.
 #[cfg(unix)]
 pub(crate) fn to_lines(output: File) {
-    LINES.get_or_init(|| output);
+    LINES.get_or_init(|| Mutex::new(output));
 }
 
 /// Whether this is a plugin's process.
@@ -20,14 +20,18 @@ pub(crate) fn goes_to_lines() -> bool {
     LINES.get().is_some()
 }
 
-fn write_line(mut lines: &File, level: u32, message: &str) {
+/// Writes a line of the protocol, whole: log may come from any thread.
+pub(crate) fn write_line(line: &Answer) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    let Some(lines) = LINES.get() else { return Ok(()) };
+    lines.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
+}
+
+fn log_line(level: u32, message: &str) -> Answer {
     let word = ["error", "error", "warn", "info", "debug"].get(level as usize).unwrap_or(&"trace");
-    let answer = Answer { log: Some((*word).into()), message: Some(message.into()), ..Answer::default() };
-    // Without a lab at the other end the process ends anyway.
-    let _ = serde_json::to_vec(&answer).map(|mut line| {
-        line.push(b'\n');
-        lines.write_all(&line)
-    });
+    let message: String = message.chars().take(MAX_MESSAGE).collect();
+    Answer { log: Some((*word).into()), message: Some(message), ..Answer::default() }
 }
 
 /// Longest line of log, in characters.
@@ -36,8 +40,9 @@ const MAX_MESSAGE: usize = 2000;
 /// Logs a line of a plugin. `level` is 1 (error) to 5 (trace).
 pub(crate) fn forward(level: u32, from: &str, message: &str, file: &str, line: u32) {
     let at = if file.is_empty() { String::new() } else { format!(" ({file}:{line})") };
-    if let Some(lines) = LINES.get() {
-        return write_line(lines, level, &format!("{from}: {message}{at}"));
+    if goes_to_lines() {
+        // Without a lab at the other end the process ends anyway.
+        return drop(write_line(&log_line(level, &format!("{from}: {message}{at}"))));
     }
     match level {
         0 | 1 => tracing::error!("{from}: {message}{at}"),

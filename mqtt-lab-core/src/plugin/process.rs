@@ -55,6 +55,7 @@ impl ProcessDevice {
             }
             return Err(match answer.setting {
                 Some(path) => CreateError::Setting { path, message: error },
+                None if answer.fatal => CreateError::Refused(Error::new(error).fatal()),
                 None => CreateError::Refused(Error::new(error)),
             });
         }

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// How a plugin's process is started.
 #[derive(Clone, Debug)]
@@ -23,12 +23,12 @@ pub(crate) struct Launch {
 type Job = (Command, tokio::runtime::Handle, oneshot::Sender<io::Result<Child>>);
 
 impl Launch {
-    /// Starts the process. Jobs wait in a queue of 64; one that finds it full is refused.
+    /// Starts the process. Jobs wait in a queue of 64; one that finds it full waits for room.
     pub(crate) async fn spawn(&self) -> io::Result<Child> {
         let (started, child) = oneshot::channel();
-        let gone = || io::Error::other("the thread that starts plugin processes is busy or gone");
+        let gone = || io::Error::other("the thread that starts plugin processes is gone");
         let job = (self.command(), tokio::runtime::Handle::current(), started);
-        spawner().try_send(job).map_err(|_| gone())?;
+        spawner().send(job).await.map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
     }
 
@@ -45,14 +45,17 @@ impl Launch {
 
 /// The thread from which all processes are started. On Linux a child can be told to die with the thread
 /// that started it, and this one lives as long as the program.
-fn spawner() -> &'static SyncSender<Job> {
-    static SPAWNER: OnceLock<SyncSender<Job>> = OnceLock::new();
+fn spawner() -> &'static mpsc::Sender<Job> {
+    static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     SPAWNER.get_or_init(|| {
-        let (jobs, queue) = sync_channel::<Job>(64);
+        let (jobs, mut queue) = mpsc::channel::<Job>(64);
         let start = move || {
-            for (mut command, runtime, started) in queue {
-                let _inside = runtime.enter();
-                let _ = started.send(command.spawn());
+            while let Some((mut command, runtime, started)) = queue.blocking_recv() {
+                // In a runtime that ended meanwhile, or without I/O, tokio panics: that lab's problem only.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    let _inside = runtime.enter();
+                    let _ = started.send(command.spawn());
+                }));
             }
         };
         if let Err(error) = std::thread::Builder::new().name("plugin-spawner".into()).spawn(start) {
@@ -65,20 +68,23 @@ fn spawner() -> &'static SyncSender<Job> {
 /// A process group of its own (Ctrl-C is for the lab), a memory limit, and on Linux death with the lab.
 #[cfg(unix)]
 fn confine(command: &mut Command, memory_mb: u32) {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     command.process_group(0);
     let limit = u64::from(memory_mb) * 1024 * 1024;
+    // Above its own limit a process cannot set any.
+    let limit = getrlimit(Resource::Data).maximum.map_or(limit, |most| limit.min(most));
     let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
     #[cfg(target_os = "linux")]
     let parent = rustix::process::getpid();
     let before_exec = move || {
         // What is mapped for data: address space as such costs nothing.
-        setrlimit(Resource::Data, limit.clone())?;
+        setrlimit(Resource::Data, limit)?;
         #[cfg(target_os = "linux")]
         {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
             if rustix::process::getppid() != Some(parent) {
-                return Err(io::Error::other("the lab ended meanwhile"));
+                // The lab ended meanwhile.
+                return Err(rustix::io::Errno::SRCH.into());
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::DeviceSpec;
 use super::commands::{Commands, Order, Received};
+use super::flood::Flood;
 use super::instance::{Answer, Instance, InstanceError};
 use super::publisher::Publisher;
 use crate::link::{
@@ -23,8 +24,11 @@ const ERRORS_IN_A_ROW: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Pause between two events, so that a runaway event sensor cannot fill every queue.
+/// Time from one question for an event to the next, so that a runaway event sensor cannot fill every queue.
 const EVENT_GAP: Duration = Duration::from_millis(1);
+
+/// What is said of an event sensor that never waits.
+const FLOODED: &str = "measures faster than 1000 times a second; the rest is not taken";
 
 /// Time between two `$stats`.
 const STATS_EVERY: Duration = Duration::from_secs(60);
@@ -51,6 +55,7 @@ enum Life {
 /// A reading in progress.
 struct Pending {
     answer: Answer,
+    asked: Instant,
     /// When a polled one counts as hung.
     deadline: Option<Instant>,
     /// Intervals that went by meanwhile.
@@ -68,6 +73,7 @@ pub(crate) struct DeviceTask {
     backlog: VecDeque<Event>,
     commands: Commands,
     errors: u32,
+    flood: Flood,
     pause: Duration,
     stop: watch::Receiver<bool>,
 }
@@ -115,6 +121,7 @@ impl DeviceTask {
             backlog: VecDeque::new(),
             commands: Commands::default(),
             errors: 0,
+            flood: Flood::default(),
             pause: FIRST_PAUSE,
             stop,
         })
@@ -195,12 +202,15 @@ impl DeviceTask {
         let Life::Up(instance) = &self.life else { return };
         let polled = instance.description().trigger() == Trigger::Interval;
         let deadline = polled.then(|| Instant::now() + self.spec.read_timeout());
-        self.reading = Some(Pending { answer: instance.read(), deadline, missed: 0 });
+        self.reading = Some(Pending { answer: instance.read(), asked: Instant::now(), deadline, missed: 0 });
     }
 
     async fn read(&mut self, answer: Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>) {
-        let missed = self.reading.take().map_or(0, |reading| reading.missed);
-        self.next_event = Instant::now() + EVENT_GAP;
+        let (missed, asked) = self.reading.take().map_or((0, Instant::now()), |r| (r.missed, r.asked));
+        self.next_event = asked + EVENT_GAP;
+        if self.publisher.controls.interval().is_none() && self.flood.count(asked.elapsed(), EVENT_GAP) {
+            tracing::warn!(device = self.spec.name(), "{FLOODED}");
+        }
         let reading = match answer {
             Ok(Ok(reading)) => reading,
             Ok(Err(error)) => return self.failed(InstanceError::Returned(error)).await,
@@ -222,6 +232,7 @@ impl DeviceTask {
                             "a reading took longer than the interval of {interval:?}; {missed} were skipped"
                         )
                     }
+                    None if self.flood.is_on() => FLOODED.into(),
                     _ => String::new(),
                 };
                 self.say(&late).await;

@@ -32,6 +32,8 @@ const UNWINDING: Duration = Duration::from_secs(5);
 pub(crate) enum InstanceError {
     /// A setting is wrong or the constructor refuses: a mistake in the configuration.
     Create(CreateError),
+    /// The constructor failed for now, or its process died.
+    Died(Error),
     /// The description is not valid: a mistake in the plugin.
     Description(CheckError),
     /// The device returned an error.
@@ -58,6 +60,7 @@ impl fmt::Display for InstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(error) => write!(f, "cannot be constructed: {error}"),
+            Self::Died(error) => write!(f, "cannot be constructed: {error}"),
             Self::Description(error) => write!(f, "describes itself wrongly: {error}"),
             Self::Returned(error) => write!(f, "{error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
@@ -75,6 +78,17 @@ pub(crate) struct Instance {
     /// The panic's text, sent when the device is gone.
     end: oneshot::Receiver<String>,
     abort: Option<AbortHandle>,
+    /// Its end is seen by the device's thread.
+    _owner: oneshot::Sender<()>,
+}
+
+impl From<CreateError> for InstanceError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Refused(error) if error.is_fatal() => Self::Died(error),
+            error => Self::Create(error),
+        }
+    }
 }
 
 /// The answer to a request, to be awaited.
@@ -90,10 +104,17 @@ impl Instance {
         let (requests, queue) = mpsc::channel(QUEUE);
         let (born, birth) = oneshot::channel();
         let (ended, mut end) = oneshot::channel();
+        let (owner, abandoned) = oneshot::channel();
         let cooperative = kind.is_cooperative();
         let life = async move {
             let hook = Hook::default();
-            let life = caught(live(kind, settings, born, queue, &hook));
+            let life = async {
+                tokio::select! {
+                    biased;
+                    _ = abandoned => Ok(()),
+                    ended = caught(live(kind, settings, born, queue, &hook)) => ended,
+                }
+            };
             if let Err(panic) = interruptible(life, &hook).await {
                 let _ = ended.send(panic);
             }
@@ -105,7 +126,9 @@ impl Instance {
             None
         };
         match tokio::time::timeout(limit, birth).await {
-            Ok(Ok(description)) => Ok(Self { description: description?, requests, end, abort }),
+            Ok(Ok(description)) => {
+                Ok(Self { description: description?, requests, end, abort, _owner: owner })
+            }
             // Its sender is gone: the constructor or `describe` panicked.
             Ok(Err(_)) => {
                 Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
@@ -158,7 +181,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // A thread ends by itself when its queue is closed; a hung one is left alone and stays counted.
+        // A thread ends by itself when its owner is gone; one that is blocked is left alone and stays counted.
         self.abort.iter().for_each(AbortHandle::abort);
     }
 }
@@ -173,7 +196,7 @@ async fn live(
 ) {
     let mut device = match kind.create(settings).await {
         Ok(device) => device,
-        Err(error) => return drop(born.send(Err(InstanceError::Create(error)))),
+        Err(error) => return drop(born.send(Err(error.into()))),
     };
     let description = device.describe();
     if let Err(error) = description.check() {
@@ -201,22 +224,29 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
+/// A device's thread, counted.
+struct Thread;
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Runs a device on a thread with a runtime of its own.
 fn on_own_thread(life: impl Future<Output = ()> + Send + 'static) -> Result<(), InstanceError> {
     if THREADS.fetch_add(1, Ordering::Relaxed) >= MAX_THREADS {
         THREADS.fetch_sub(1, Ordering::Relaxed);
         return Err(InstanceError::NoThread);
     }
+    let thread = Thread;
     let run = move || {
+        let _thread = thread;
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(life),
             Err(error) => tracing::error!(%error, "no runtime for a device thread"),
         }
-        THREADS.fetch_sub(1, Ordering::Relaxed);
     };
     let spawned = std::thread::Builder::new().name("device".into()).stack_size(1024 * 1024).spawn(run);
-    spawned.map(drop).map_err(|_| {
-        THREADS.fetch_sub(1, Ordering::Relaxed);
-        InstanceError::NoThread
-    })
+    spawned.map(drop).map_err(|_| InstanceError::NoThread)
 }

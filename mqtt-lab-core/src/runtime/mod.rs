@@ -6,6 +6,7 @@
 mod commands;
 mod controls;
 mod device_task;
+mod flood;
 mod instance;
 mod interrupt;
 mod publisher;
