@@ -91,6 +91,41 @@ impl<T: Sensor + Actuator> Device for OfBoth<T> {
     }
 }
 
+/// An actuator of another language: it is never read, whatever its description says of that.
+#[cfg(feature = "plugins")]
+pub(crate) struct OnlyActs(pub(crate) Box<dyn Device>);
+
+#[cfg(feature = "plugins")]
+#[async_trait]
+impl Device for OnlyActs {
+    fn describe(&self) -> Description {
+        self.0.describe().on_event()
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        if self.0.describe().trigger() == Trigger::Event {
+            return self.0.read().await;
+        }
+        std::future::poll_fn(|cx| {
+            self.0.poll_idle(cx);
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        self.0.set(channel, value).await
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) {
+        self.0.poll_idle(cx);
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        self.0.interrupt()
+    }
+}
+
 /// A bare value in the answer means the channel that was set.
 async fn apply<T: Actuator>(actuator: &mut T, channel: &str, value: Value) -> Result<Reading> {
     let state = actuator.apply(channel, value).await?;
