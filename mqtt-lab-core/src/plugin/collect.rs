@@ -139,7 +139,8 @@ unsafe extern "C" fn qos(ctx: *mut c_void, qos: u8) {
     match Qos::from_level(qos) {
         Some(qos) => collect.reading = std::mem::take(&mut collect.reading).qos(qos),
         None => {
-            drop(collect.wrong.get_or_insert(format!("the reading asks for QoS {qos}; there are 0, 1 and 2")))
+            let wrong = || format!("the reading asks for QoS {qos}; there are 0, 1 and 2");
+            collect.wrong.get_or_insert_with(wrong);
         }
     }
 }

@@ -1,0 +1,127 @@
+//! `mqtt-lab plugin run FILE`.
+
+use super::{LIMIT, article, explained, given, heading, load, wanted};
+use crate::arguments::TrialOptions;
+use crate::failure::Failure;
+use mqtt_lab_core::trial::{Trial, TrialError};
+use mqtt_lab_core::{Description, Kind, Reading, Role, Trigger};
+use std::io::Write as _;
+use std::time::Instant;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// Gives the commands, then shows readings until enough came, Ctrl-C was typed, or the device ended.
+pub(super) async fn run(options: &TrialOptions) -> Result<(), Failure> {
+    let settings = given::settings(&options.device.set)?;
+    let plugin = load(&options.device).await?;
+    let kind = match wanted(&plugin, options.device.kind.as_deref())?.as_slice() {
+        [kind] => (*kind).clone(),
+        several => {
+            let names: Vec<_> = several.iter().map(|kind| kind.name()).collect();
+            let hint = format!("choose one with `--kind`: {}", names.join(", "));
+            return Err(Failure::config("the plugin offers several kinds", Some(hint)));
+        }
+    };
+    let trial = Trial::start(&kind, settings, LIMIT).await;
+    let trial = trial.map_err(|error| Failure::mistakes(vec![explained(&kind, &error)]))?;
+    let mut show = Show { trial, start: Instant::now(), readings: 0, errors: 0 };
+    show.say(&format!("{}: `{}`, {}", heading(&plugin), kind.name(), article(kind.role())));
+    tokio::select! {
+        done = show.run(options, &kind) => done,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+/// A device whose doings are shown.
+struct Show {
+    trial: Trial,
+    start: Instant,
+    readings: u64,
+    errors: u64,
+}
+
+impl Show {
+    async fn run(&mut self, options: &TrialOptions, kind: &Kind) -> Result<(), Failure> {
+        for (channel, text) in &options.send {
+            let value = given::value(text, self.trial.description().find(channel));
+            let state = self.trial.set(channel, &value).await;
+            self.outcome(&format!("sent {channel} = {text}; now "), state)?;
+        }
+        if kind.role() == Role::Actuator {
+            if options.send.is_empty() {
+                self.say("an actuator has no readings: give it a command with `--send CHANNEL=VALUE`");
+            }
+            return self.verdict();
+        }
+        let mut ticks = ticks(options, self.trial.description());
+        while options.count.is_none_or(|count| self.readings < count) {
+            if let Some(ticks) = &mut ticks {
+                ticks.tick().await;
+            }
+            let reading = self.trial.read().await;
+            self.readings += 1;
+            self.outcome("", reading)?;
+        }
+        self.verdict()
+    }
+
+    /// Shows an answer; an error that ends the device ends this.
+    fn outcome(&mut self, what: &str, answer: Result<Reading, TrialError>) -> Result<(), Failure> {
+        match answer {
+            Ok(reading) => {
+                let values = values(&reading, self.trial.description());
+                self.timed(&format!("{what}{values}"));
+            }
+            Err(TrialError::Ended(words)) => {
+                self.timed(&format!("{}the end: {words}", what.replace("now ", "")));
+                let hint = "a lab shows this on the dashboard and constructs the device anew";
+                let gone = TrialError::Ended(format!("the device is gone: {words}"));
+                return Err(Failure::of(&gone, Some(hint.into())));
+            }
+            Err(error) => {
+                self.errors += 1;
+                let what = what.trim_end_matches("; now ");
+                self.timed(&format!("{what}{}error: {error}", if what.is_empty() { "" } else { "; " }));
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        match self.errors {
+            0 => Ok(()),
+            1 => Err(Failure::failed("one answer above is an error".into())),
+            errors => Err(Failure::failed(format!("{errors} answers above are errors"))),
+        }
+    }
+
+    fn timed(&self, text: &str) {
+        self.say(&format!("{:8.2} s  {text}", self.start.elapsed().as_secs_f64()));
+    }
+
+    fn say(&self, line: &str) {
+        if writeln!(std::io::stdout(), "{line}").is_err() {
+            // Nobody reads any more, as with `… | head`.
+            std::process::exit(0);
+        }
+    }
+}
+
+/// When it is read: none for one that waits for events.
+fn ticks(options: &TrialOptions, description: &Description) -> Option<Interval> {
+    let polled = description.trigger() == Trigger::Interval;
+    polled.then(|| {
+        let mut ticks = interval(options.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ticks
+    })
+}
+
+/// `temperature 21.5 °C, humidity 40 %`.
+fn values(reading: &Reading, description: &Description) -> String {
+    let value = |(name, value): (&str, &mqtt_lab_core::Value)| {
+        let unit = description.find(name).and_then(|channel| channel.unit.as_deref());
+        format!("{name} {value} {}", unit.unwrap_or_default()).trim_end().to_owned()
+    };
+    let values: Vec<_> = reading.values().map(value).collect();
+    if values.is_empty() { "a reading without values".into() } else { values.join(", ") }
+}
