@@ -25,8 +25,8 @@ impl Failure {
     }
 
     /// Something that did not come out well.
-    pub(crate) fn failed(message: String) -> Self {
-        Self { code: 1, messages: vec![(message, None)] }
+    pub(crate) fn failed(message: String, hint: Option<String>) -> Self {
+        Self { code: 1, messages: vec![(message, hint)] }
     }
 
     /// Something that could not be done, with all its causes.

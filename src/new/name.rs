@@ -11,8 +11,9 @@ const RESERVED: &str = "abstract alloc as async await become box break const con
 /// Words whose type or module would hide one that the templates need; they get a `my` before them.
 const TAKEN: &str = "abc actuator array ast bisect channel clone codecs collections copy copyreg datatype debug \
     default description deserialize dis drop enum err error fn inspect io iterator json json-schema keyword kind \
-    linecache none ok operator option os plugin posix qos reading re reprlib result select send sensor server \
-    signal site some stat string sync sys test time token tokenize traceback types unittest value vec warnings";
+    linecache none ok operator option os plugin posix qos reading re reprlib result send sensor server \
+    signal site some stat string sync sys test time token tokenize traceback types unittest value vec warnings \
+    select";
 
 /// Longest name: what a level of a topic may have.
 const MAX_LENGTH: usize = 64;

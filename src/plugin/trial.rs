@@ -44,7 +44,7 @@ impl Show {
         for (channel, text) in &options.send {
             let value = given::value(text, self.trial.description().find(channel));
             let state = self.trial.set(channel, &value).await;
-            self.outcome(&format!("sent {channel} = {text}; now "), state)?;
+            self.outcome(&format!("sent {channel} = {text}"), state)?;
         }
         if kind.role() == Role::Actuator {
             if options.send.is_empty() {
@@ -64,38 +64,30 @@ impl Show {
         self.verdict()
     }
 
-    /// Shows an answer; an error that ends the device ends this.
+    /// Shows an answer to `what` was asked; an error that ends the device ends this.
     fn outcome(&mut self, what: &str, answer: Result<Reading, TrialError>) -> Result<(), Failure> {
-        match answer {
-            Ok(reading) => {
-                let values = values(&reading, self.trial.description());
-                self.timed(&format!("{what}{values}"));
-            }
-            Err(TrialError::Ended(words)) => {
-                self.timed(&format!("{}the end: {words}", what.replace("now ", "")));
-                let hint = "a lab shows this on the dashboard and constructs the device anew";
-                let gone = TrialError::Ended(format!("the device is gone: {words}"));
-                return Err(Failure::of(&gone, Some(hint.into())));
-            }
-            Err(error) => {
-                self.errors += 1;
-                let what = what.trim_end_matches("; now ");
-                self.timed(&format!("{what}{}error: {error}", if what.is_empty() { "" } else { "; " }));
-            }
+        let now = if what.is_empty() { "" } else { "now " };
+        let told = match &answer {
+            Ok(reading) => format!("{now}{}", values(reading, self.trial.description())),
+            Err(TrialError::Ended(words)) => format!("the end: {words}"),
+            Err(error) => format!("error: {error}"),
+        };
+        let asked = if what.is_empty() { String::new() } else { format!("{what}; ") };
+        self.say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
+        if let Err(TrialError::Ended(words)) = answer {
+            let hint = "a lab shows this on the dashboard and constructs the device anew";
+            return Err(Failure::failed(format!("the device is gone: {words}"), Some(hint.into())));
         }
+        self.errors += u64::from(answer.is_err());
         Ok(())
     }
 
     fn verdict(&self) -> Result<(), Failure> {
         match self.errors {
             0 => Ok(()),
-            1 => Err(Failure::failed("one answer above is an error".into())),
-            errors => Err(Failure::failed(format!("{errors} answers above are errors"))),
+            1 => Err(Failure::failed("one answer above is an error".into(), None)),
+            errors => Err(Failure::failed(format!("{errors} answers above are errors"), None)),
         }
-    }
-
-    fn timed(&self, text: &str) {
-        self.say(&format!("{:8.2} s  {text}", self.start.elapsed().as_secs_f64()));
     }
 
     fn say(&self, line: &str) {
