@@ -74,7 +74,7 @@ mod initials {
                     Scalar::Bool(v) => Value::Bool(v),
                     Scalar::Int(v) => Value::Int(v),
                     Scalar::Float(v) => Value::Float(v),
-                    Scalar::Text(v) => Value::Text(v.into()),
+                    Scalar::Text(v) => Value::Text(v),
                 });
                 channel
             })

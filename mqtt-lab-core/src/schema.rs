@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_schema_is_found_where_there_is_one() {
-        let known = (&SettingsOf::constructor(&|known: Known| known)).schema()();
+        let known = SettingsOf::constructor(&|known: Known| known).schema()();
         assert_eq!(known["properties"]["count"]["description"], "How many.");
         let unknown = (&SettingsOf::constructor(&|unknown: Unknown| unknown)).schema()();
         assert!(unknown.is_null());

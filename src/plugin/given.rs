@@ -18,11 +18,11 @@ pub(super) fn value(text: &str, channel: Option<&Channel>) -> Value {
     let texts = [Datatype::Text, Datatype::Choice, Datatype::Color];
     let is_text = channel.is_some_and(|channel| texts.contains(&channel.datatype));
     match parsed(text) {
-        Some(toml::Value::String(text)) => Value::Text(text.into()),
+        Some(toml::Value::String(text)) => Value::Text(text),
         Some(toml::Value::Boolean(boolean)) if !is_text => Value::Bool(boolean),
         Some(toml::Value::Integer(integer)) if !is_text => Value::Int(integer),
         Some(toml::Value::Float(number)) if !is_text => Value::Float(number),
-        _ => Value::Text(text.to_owned().into()),
+        _ => Value::Text(text.to_owned()),
     }
 }
 

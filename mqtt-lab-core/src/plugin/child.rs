@@ -141,7 +141,9 @@ async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
             Ok(answer) if answer.id.is_some() => {
                 let asked = answer.id.and_then(|id| waiting.lock().remove(&id));
                 // Nobody waits for it any more, or nobody asked.
-                drop(asked.map(|asked| asked.send(answer)));
+                if let Some(asked) = asked {
+                    drop(asked.send(answer));
+                }
             }
             Ok(Answer { log: Some(level), message, .. }) => {
                 log.line(level_of(&level), &message.unwrap_or_default());
@@ -154,7 +156,9 @@ async fn answers(output: ChildStdout, waiting: Arc<Waiting>, name: String) {
                     ..Answer::default()
                 };
                 let oldest = waiting.lock().pop_first();
-                drop(oldest.map(|(_, asked)| asked.send(answer)));
+                if let Some((_, asked)) = oldest {
+                    drop(asked.send(answer));
+                }
             }
             Ok(_) | Err(_) => log.line(3, &line),
         }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 static PLUGIN: OnceLock<Plugin> = OnceLock::new();
 
+#[allow(clippy::cast_possible_truncation, reason = "a few bytes")]
 static TABLE: PluginV1 = PluginV1 {
     magic: abi::MAGIC,
     abi: abi::ABI,
@@ -285,7 +286,7 @@ unsafe fn owned(value: &abi::Value) -> Value {
         0 => Value::Float(value.number),
         1 => Value::Int(value.integer),
         2 => Value::Bool(value.boolean != 0),
-        _ => Value::Text(unsafe { value.text.lossy() }.into()),
+        _ => Value::Text(unsafe { value.text.lossy() }),
     }
 }
 

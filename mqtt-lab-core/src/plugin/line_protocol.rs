@@ -141,7 +141,7 @@ pub(crate) fn to_json(value: &Value) -> Json {
 fn from_json(channel: &str, value: Json) -> Result<Value> {
     match value {
         Json::Bool(boolean) => Ok(Value::Bool(boolean)),
-        Json::String(text) => Ok(Value::Text(text.into())),
+        Json::String(text) => Ok(Value::Text(text)),
         Json::Number(number) => {
             Ok(number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(f64::NAN)), Value::Int))
         }

@@ -73,7 +73,7 @@ fn confine(command: &mut Command, memory_mb: u32) {
     let parent = rustix::process::getpid();
     let before_exec = move || {
         // What is mapped for data: address space as such costs nothing.
-        setrlimit(Resource::Data, limit.clone())?;
+        setrlimit(Resource::Data, limit)?;
         #[cfg(target_os = "linux")]
         {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
