@@ -1,6 +1,6 @@
 //! `mqtt-lab plugin run FILE`.
 
-use super::{LIMIT, article, explained, given, heading, load, wanted};
+use super::{LIMIT, article, explained, given, heading, load, table, wanted};
 use crate::arguments::TrialOptions;
 use crate::failure::Failure;
 use mqtt_lab_core::trial::{Trial, TrialError};
@@ -48,7 +48,10 @@ impl Show {
         }
         if kind.role() == Role::Actuator {
             if options.send.is_empty() {
-                self.say("an actuator has no readings: give it a command with `--send CHANNEL=VALUE`");
+                for line in table::of(self.trial.description(), true) {
+                    self.say(&format!("  {line}"));
+                }
+                self.say("give it a command with `--send CHANNEL=VALUE`");
             }
             return self.verdict();
         }
