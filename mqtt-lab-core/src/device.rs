@@ -144,3 +144,35 @@ async fn apply<T: Actuator>(actuator: &mut T, channel: &str, value: Value) -> Re
         (None, None) => named,
     })
 }
+
+#[cfg(all(test, feature = "plugins"))]
+mod tests {
+    use super::*;
+    use crate::Channel;
+    use std::time::Duration;
+
+    struct Polled;
+
+    #[async_trait]
+    impl Device for Polled {
+        fn describe(&self) -> Description {
+            Description::actuator().output(Channel::bool("on"))
+        }
+
+        async fn read(&mut self) -> Result<Reading> {
+            Err(Error::new("an actuator has nothing to measure"))
+        }
+
+        async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+            Ok(Reading::new().with(channel.to_owned(), value))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_actuator_of_another_language_is_not_read() {
+        let mut actuator = OnlyActs(Box::new(Polled));
+        assert_eq!(actuator.describe().trigger(), Trigger::Event);
+        assert!(tokio::time::timeout(Duration::from_millis(20), actuator.read()).await.is_err());
+        assert!(actuator.set("on", true.into()).await.is_ok());
+    }
+}

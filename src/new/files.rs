@@ -42,39 +42,13 @@ impl Plan<'_> {
 
     fn templates(&self) -> Vec<(String, String)> {
         let sensor = self.role == Role::Sensor;
-        let either =
-            |of_sensor: &str, of_actuator: &str| (if sensor { of_sensor } else { of_actuator }).to_owned();
-        let mut files = match self.language {
-            Language::Rust => vec![
-                ("Cargo.toml", template!("rust/Cargo.toml.in").to_owned()),
-                ("src/lib.rs", either(template!("rust/sensor.rs.in"), template!("rust/actuator.rs.in"))),
-                (".gitignore", template!("rust/gitignore.in").to_owned()),
-                ("README.md", template!("rust/README.md.in").to_owned()),
-            ],
-            Language::Python => vec![
-                (
-                    "{module}.py",
-                    either(template!("python/sensor.py.in"), template!("python/actuator.py.in"))
-                        + template!("python/protocol.py.in"),
-                ),
-                (
-                    "test_{module}.py",
-                    either(template!("python/test_sensor.py.in"), template!("python/test_actuator.py.in")),
-                ),
-                (".gitignore", template!("python/gitignore.in").to_owned()),
-                ("README.md", template!("python/README.md.in").to_owned()),
-            ],
-            Language::C => vec![
-                ("{name}.c", either(template!("c/sensor.c.in"), template!("c/actuator.c.in"))),
-                ("test.c", either(template!("c/test_sensor.c.in"), template!("c/test_actuator.c.in"))),
-                ("bench.h", template!("c/bench.h.in").to_owned()),
-                ("Makefile", template!("c/Makefile.in").to_owned()),
-                (".gitignore", template!("c/gitignore.in").to_owned()),
-                ("README.md", template!("c/README.md.in").to_owned()),
-            ],
+        let files = match self.language {
+            Language::Rust => rust(sensor),
+            Language::Python => python(sensor),
+            Language::C => c(sensor),
         };
-        files.push(("lab.toml", template!("lab.toml.in").to_owned()));
-        files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+        let lab = ("lab.toml", template!("lab.toml.in").to_owned());
+        files.into_iter().chain([lab]).map(|(name, text)| (name.to_owned(), text)).collect()
     }
 
     /// Replaces the `{word}`s that mean something; all other braces stay.
@@ -160,6 +134,45 @@ impl Plan<'_> {
             }
         }
     }
+}
+
+/// Templates with the names of their files.
+type Templates = Vec<(&'static str, String)>;
+
+fn rust(sensor: bool) -> Templates {
+    let code = if sensor { template!("rust/sensor.rs.in") } else { template!("rust/actuator.rs.in") };
+    vec![
+        ("Cargo.toml", template!("rust/Cargo.toml.in").to_owned()),
+        ("src/lib.rs", code.to_owned()),
+        (".gitignore", template!("rust/gitignore.in").to_owned()),
+        ("README.md", template!("rust/README.md.in").to_owned()),
+    ]
+}
+
+/// What the student edits, and the protocol below it.
+fn python(sensor: bool) -> Templates {
+    let code = if sensor { template!("python/sensor.py.in") } else { template!("python/actuator.py.in") };
+    let test =
+        if sensor { template!("python/test_sensor.py.in") } else { template!("python/test_actuator.py.in") };
+    vec![
+        ("{module}.py", code.to_owned() + template!("python/protocol.py.in")),
+        ("test_{module}.py", test.to_owned()),
+        (".gitignore", template!("python/gitignore.in").to_owned()),
+        ("README.md", template!("python/README.md.in").to_owned()),
+    ]
+}
+
+fn c(sensor: bool) -> Templates {
+    let code = if sensor { template!("c/sensor.c.in") } else { template!("c/actuator.c.in") };
+    let test = if sensor { template!("c/test_sensor.c.in") } else { template!("c/test_actuator.c.in") };
+    vec![
+        ("{name}.c", code.to_owned()),
+        ("test.c", test.to_owned()),
+        ("bench.h", template!("c/bench.h.in").to_owned()),
+        ("Makefile", template!("c/Makefile.in").to_owned()),
+        (".gitignore", template!("c/gitignore.in").to_owned()),
+        ("README.md", template!("c/README.md.in").to_owned()),
+    ]
 }
 
 /// A word as a shell takes it.
