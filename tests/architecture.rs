@@ -97,8 +97,19 @@ fn the_core_without_features_is_small() {
         .filter(|(_, value)| value.get("optional").and_then(toml::Value::as_bool) != Some(true))
         .map(|(name, _)| name.as_str())
         .collect();
-    let expected = "async-trait log mqtt-lab-wire schemars serde serde_ignored serde_json serde_path_to_error tokio tracing";
-    assert_eq!(always.join(" "), expected);
+    let expected = [
+        "async-trait",
+        "log",
+        "mqtt-lab-wire",
+        "schemars",
+        "serde",
+        "serde_ignored",
+        "serde_json",
+        "serde_path_to_error",
+        "tokio",
+        "tracing",
+    ];
+    assert_eq!(always, expected);
 }
 
 #[test]

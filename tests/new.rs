@@ -166,6 +166,15 @@ fn nothing_is_ever_overwritten() {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("file"), "").expect("writable");
+    let (code, said) = said(&["new", "sensor", "tank", "--dir", "file/tank"], folder.path());
+    assert_eq!(code, 1);
+    assert!(said.starts_with("error: cannot write `file/tank`: ") && said.contains("hint: "), "{said}");
+}
+
+#[test]
 fn a_wrong_name_is_answered_with_the_right_one() {
     refused(
         &["sensor", "My_Sensor"],

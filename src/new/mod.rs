@@ -89,7 +89,10 @@ fn program() -> (String, String) {
     let called = std::env::args_os().next().unwrap_or_default();
     let called = PathBuf::from(called);
     if called.components().count() <= 1 {
-        return ("mqtt-lab".into(), "mqtt-lab".into());
+        // Found by the shell, which finds it from any folder.
+        let word =
+            if called.as_os_str().is_empty() { "mqtt-lab".into() } else { called.display().to_string() };
+        return (quoted(&word), quoted(&word));
     }
     let full = std::path::absolute(&called).unwrap_or_else(|_| called.clone());
     (quoted(&called.display().to_string()), quoted(&full.display().to_string()))
@@ -120,9 +123,7 @@ fn write(folder: &Path, files: &[(String, String)]) -> Result<(), Failure> {
         Ok(())
     };
     written().map_err(|error: std::io::Error| {
-        Failure::config(
-            format!("cannot write `{shown}`: {error}"),
-            Some("name another folder with `--dir FOLDER`".into()),
-        )
+        let hint = "name another folder with `--dir FOLDER`";
+        Failure::failed(format!("cannot write `{shown}`: {error}"), Some(hint.into()))
     })
 }
