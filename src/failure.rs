@@ -24,6 +24,11 @@ impl Failure {
         Self { code: EX_CONFIG, messages }
     }
 
+    /// Something that did not come out well.
+    pub(crate) fn failed(message: String, hint: Option<String>) -> Self {
+        Self { code: 1, messages: vec![(message, hint)] }
+    }
+
     /// Something that could not be done, with all its causes.
     pub(crate) fn of(error: &dyn Error, hint: Option<String>) -> Self {
         Self { code: 1, messages: vec![(Self::words_of(error), hint)] }

@@ -9,6 +9,7 @@ mod failure;
 mod follow;
 mod kinds;
 mod locate;
+mod new;
 mod plugin;
 mod run;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check { file } => check::check(&file),
         Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
+        Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),
     };
     outcome.map_or_else(Failure::report, |()| ExitCode::SUCCESS)

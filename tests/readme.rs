@@ -56,3 +56,51 @@ fn the_mistake_shown_is_the_mistake() {
         assert!(readme(name).contains(&said), "{name} does not show:\n{said}");
     }
 }
+
+#[test]
+fn the_sensor_shown_is_the_sensor_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = run(&["new", "sensor", "my-sensor"], folder.path());
+    let said = String::from_utf8_lossy(&made.stdout)
+        .replace(env!("CARGO_BIN_EXE_mqtt-lab"), "target/release/mqtt-lab");
+    let code = std::fs::read_to_string(folder.path().join("my-sensor/src/lib.rs")).expect("the sensor");
+    let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+    let bare = |text: &str| {
+        let lines =
+            text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    for name in ["README.md", "README.de.md"] {
+        let shown = format!("```console\n$ cargo run --release -- new sensor my-sensor\n{said}```\n");
+        assert!(readme(name).contains(&shown), "{name} does not show:\n{shown}");
+        assert_eq!(bare(&blocks(&readme(name), "rust")[0]), bare(code), "{name}");
+    }
+}
+
+/// The options of plugins exist; whether the plugins do is not asked.
+#[test]
+fn every_option_of_plugins_exists() {
+    use mqtt_lab_core::config::{DeviceConfig, PluginsConfig};
+    for name in ["docs/plugins.md", "docs/plugins.de.md"] {
+        let blocks = blocks(&readme(name), "toml");
+        assert_eq!(blocks.len(), 1, "{name}");
+        let mut table: toml::Table = blocks[0].parse().expect("TOML");
+        let plugins = table.remove("plugins").expect("the table");
+        plugins.try_into::<PluginsConfig>().unwrap_or_else(|error| panic!("{name}: {error}"));
+        for devices in table.into_iter().map(|(_, devices)| devices) {
+            devices.try_into::<Vec<DeviceConfig>>().unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
+
+/// Both languages have the same parts, and show the same.
+#[test]
+fn the_pages_of_plugins_say_the_same() {
+    let [english, german] = ["docs/plugins.md", "docs/plugins.de.md"].map(readme);
+    assert_eq!(blocks(&english, "text"), blocks(&german, "text"));
+    let shape = |text: &str| {
+        let starts = text.lines().filter_map(|line| line.split(' ').next());
+        starts.filter(|start| ["#", "##", "-", "|"].contains(start)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&english), shape(&german));
+}

@@ -109,7 +109,8 @@ typedef struct {
    */
   int32_t (*create)(const mqtt_lab_host *host, mqtt_lab_text kind, mqtt_lab_text settings,
                     const mqtt_lab_sink *sink, void **instance);
-  /* Takes a measurement, or waits for the event, for at most `wait_ms`: then MQTT_LAB_PENDING. */
+  /* Takes a measurement, or waits for the event, for at most `wait_ms`: then MQTT_LAB_PENDING.
+   * An actuator is asked only if its `trigger` is event. */
   int32_t (*read)(void *instance, uint32_t wait_ms, const mqtt_lab_sink *sink);
   /* Takes a value for a settable channel, of its datatype and in its range. The new state goes to
    * the sink; without one it is the value itself. */

@@ -91,6 +91,41 @@ impl<T: Sensor + Actuator> Device for OfBoth<T> {
     }
 }
 
+/// An actuator of another language: it is never read, whatever its description says of that.
+#[cfg(feature = "plugins")]
+pub(crate) struct OnlyActs(pub(crate) Box<dyn Device>);
+
+#[cfg(feature = "plugins")]
+#[async_trait]
+impl Device for OnlyActs {
+    fn describe(&self) -> Description {
+        self.0.describe().on_event()
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        if self.0.describe().trigger() == Trigger::Event {
+            return self.0.read().await;
+        }
+        std::future::poll_fn(|cx| {
+            self.0.poll_idle(cx);
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+        self.0.set(channel, value).await
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) {
+        self.0.poll_idle(cx);
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        self.0.interrupt()
+    }
+}
+
 /// A bare value in the answer means the channel that was set.
 async fn apply<T: Actuator>(actuator: &mut T, channel: &str, value: Value) -> Result<Reading> {
     let state = actuator.apply(channel, value).await?;
@@ -108,4 +143,36 @@ async fn apply<T: Actuator>(actuator: &mut T, channel: &str, value: Value) -> Re
         (None, Some(retain)) => named.retain(retain),
         (None, None) => named,
     })
+}
+
+#[cfg(all(test, feature = "plugins"))]
+mod tests {
+    use super::*;
+    use crate::Channel;
+    use std::time::Duration;
+
+    struct Polled;
+
+    #[async_trait]
+    impl Device for Polled {
+        fn describe(&self) -> Description {
+            Description::actuator().output(Channel::bool("on"))
+        }
+
+        async fn read(&mut self) -> Result<Reading> {
+            Err(Error::new("an actuator has nothing to measure"))
+        }
+
+        async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
+            Ok(Reading::new().with(channel.to_owned(), value))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_actuator_of_another_language_is_not_read() {
+        let mut actuator = OnlyActs(Box::new(Polled));
+        assert_eq!(actuator.describe().trigger(), Trigger::Event);
+        assert!(tokio::time::timeout(Duration::from_millis(20), actuator.read()).await.is_err());
+        assert!(actuator.set("on", true.into()).await.is_ok());
+    }
 }

@@ -303,9 +303,8 @@ impl LabBuilder {
         for device in &self.devices {
             let Some(source) = &device.plugin else { continue };
             let key = (source.clone(), device.isolation);
-            if !self.own_plugins.contains_key(&key) {
-                let loaded = loader.load(source, device.isolation).await;
-                self.own_plugins.insert(key, loaded);
+            if let std::collections::btree_map::Entry::Vacant(place) = self.own_plugins.entry(key) {
+                place.insert(loader.load(source, device.isolation).await);
             }
         }
         Ok(self)

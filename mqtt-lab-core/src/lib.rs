@@ -28,7 +28,7 @@
 //!
 //! | Feature | Gives | Default |
 //! | --- | --- | --- |
-//! | `runtime` | [`Lab`], [`link`], configuration of devices | yes |
+//! | `runtime` | [`Lab`], [`link`], [`trial`], configuration of devices | yes |
 //! | `broker` | [`broker`], an MQTT broker inside the program | no |
 //! | `testing` | [`testing`], the test bench | no |
 
@@ -59,6 +59,8 @@ pub mod link;
 mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "runtime")]
+pub mod trial;
 
 pub use actuator::Actuator;
 pub use description::{CheckError, Description};

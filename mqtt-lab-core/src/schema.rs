@@ -59,7 +59,7 @@ mod tests {
     #[allow(clippy::needless_borrow, reason = "as the macro writes it: the borrow ranks the two traits")]
     #[test]
     fn a_schema_is_found_where_there_is_one() {
-        let known = (&SettingsOf::constructor(&|known: Known| known)).schema()();
+        let known = SettingsOf::constructor(&|known: Known| known).schema()();
         assert_eq!(known["properties"]["count"]["description"], "How many.");
         let unknown = (&SettingsOf::constructor(&|unknown: Unknown| unknown)).schema()();
         assert!(unknown.is_null());

@@ -33,6 +33,7 @@ impl<'a> Collect<'a> {
     }
 
     /// Where the plugin puts it. Valid as long as `self` is neither moved nor used.
+    #[allow(clippy::cast_possible_truncation, reason = "a few bytes")]
     pub(crate) fn sink(&mut self) -> Sink {
         Sink {
             size: abi::size::<Sink>(),

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 static PLUGIN: OnceLock<Plugin> = OnceLock::new();
 
+#[allow(clippy::cast_possible_truncation, reason = "a few bytes")]
 static TABLE: PluginV1 = PluginV1 {
     magic: abi::MAGIC,
     abi: abi::ABI,

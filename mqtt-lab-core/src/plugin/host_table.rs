@@ -7,6 +7,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 /// The one table; it lives as long as the program.
+#[allow(clippy::cast_possible_truncation, reason = "a few bytes")]
 pub(crate) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| Host {

@@ -121,6 +121,7 @@ impl PluginLoader {
         };
         let folder = match path.parent().filter(|_| path.exists()) {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ if self.base.as_os_str().is_empty() => PathBuf::from("."),
             _ => self.base.clone(),
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);

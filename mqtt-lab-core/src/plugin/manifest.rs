@@ -2,7 +2,7 @@
 
 use crate::Plugin;
 #[cfg(feature = "plugins")]
-use crate::{Error, Kind};
+use crate::{Device, Error, Kind, device::OnlyActs};
 use mqtt_lab_wire::Role;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,15 @@ impl KindManifest {
         self,
         factory: impl Fn(crate::Settings) -> crate::kind::Creating + Send + Sync + 'static,
     ) -> Kind {
-        let schema = self.settings;
+        let (schema, acts) = (self.settings, self.role == Role::Actuator);
+        let factory = move |settings| {
+            let creating = factory(settings);
+            if !acts {
+                return creating;
+            }
+            let only_acts = |device| Box::new(OnlyActs(device)) as Box<dyn Device>;
+            Box::pin(async move { creating.await.map(only_acts) }) as crate::kind::Creating
+        };
         let kind =
             Kind::erased(&self.name, self.role, factory).schema(move || schema.clone()).sample(self.sample);
         if self.seeded { kind.seeded() } else { kind }

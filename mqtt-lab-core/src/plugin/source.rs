@@ -110,6 +110,8 @@ fn built_library(folder: &Path) -> Result<PathBuf, LoadError> {
     let library = format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     // A member of a workspace is built into the workspace's folder.
     let targets = folder.ancestors().take(4).map(|above| above.join("target"));
+    // Where Cargo builds instead, if it was told so in the environment.
+    let targets = targets.chain(std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from));
     let built =
         targets.flat_map(|target| ["release", "debug"].map(|profile| target.join(profile).join(&library)));
     let built = built.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file)));
