@@ -43,25 +43,35 @@ mod sensor;
 #[cfg(feature = "broker")]
 pub mod broker;
 #[cfg(feature = "runtime")]
+mod changes;
+#[cfg(feature = "runtime")]
 pub mod config;
 #[cfg(feature = "runtime")]
 mod lab;
 #[cfg(feature = "runtime")]
 pub mod link;
 #[cfg(feature = "runtime")]
+mod plan;
+#[cfg(feature = "runtime")]
+mod running;
+#[cfg(feature = "runtime")]
 mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use actuator::Actuator;
+#[cfg(feature = "runtime")]
+pub use changes::Changes;
 pub use description::{CheckError, Description};
 pub use device::Device;
 pub use error::{Error, Result};
 #[cfg(feature = "runtime")]
-pub use lab::{BuildError, Lab, LabBuilder, RunningLab};
+pub use lab::{BuildError, Lab, LabBuilder};
 pub use mqtt_lab_wire::{Channel, Datatype, PayloadForm, Qos, Role, State, Trigger, Value};
 pub use reading::Reading;
 pub use registry::{CreateError, IntoActuator, IntoSensor, Kind, KindTaken, Plugin, Registry, Settings};
+#[cfg(feature = "runtime")]
+pub use running::RunningLab;
 pub use sensor::Sensor;
 
 /// Everything a plugin needs: `use mqtt_lab_core::prelude::*;`.
