@@ -162,7 +162,8 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<
             construct(Arc::clone(&spec)).await
         }
     };
-    if ears.leave() == Leave::Stopped {
+    // It has said nothing yet, and what the one before left is to stay.
+    if let Leave::Stopped | Leave::Replaced { clear: false } = ears.leave() {
         return Ok(());
     }
     DeviceTask::new(spec, instance, ears)?.run().await

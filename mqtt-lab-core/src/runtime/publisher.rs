@@ -78,8 +78,14 @@ impl Publisher {
         gone.iter().map(|name| cleared(self.spec.address().channel(name).to_string())).collect()
     }
 
-    /// Clears what the broker keeps of the device's channels.
+    /// Clears what the broker keeps of the device's channels, perhaps from an earlier life.
     pub(crate) fn clear_channels(&mut self) -> Vec<Publish> {
+        let retained =
+            self.description.channels().iter().filter(|c| !self.held.contains_key(c.name.as_ref() as &str));
+        let retained =
+            retained.filter(|c| self.retains(c.name.as_ref(), Some(c))).map(|c| c.name.to_string());
+        let retained: Vec<_> = retained.collect();
+        self.kept.extend(retained);
         let held = std::mem::take(&mut self.held);
         let mut messages: Vec<_> = held.into_values().filter_map(|(_, held)| clearing(&held)).collect();
         messages.extend(self.clear_kept(|_| true));
@@ -154,11 +160,16 @@ impl Publisher {
         let device_qos = if state { self.controls.qos.max(Qos::AtLeastOnce) } else { self.controls.qos };
         let qos = reading.qos_override().or_else(|| configured.and_then(|c| c.qos));
         let qos = qos.or_else(|| channel.and_then(|c| c.qos)).unwrap_or(device_qos);
-        let retain = reading.retain_override().or_else(|| configured.and_then(|c| c.retain));
-        let retain = retain.or_else(|| channel.and_then(|c| c.retain));
-        let retain = retain.unwrap_or(state || self.spec.config.retain);
+        let retain = reading.retain_override().unwrap_or_else(|| self.retains(name, channel));
         let topic = self.spec.address().channel(name).to_string();
         Publish::new(topic, self.sampler.payload(value, instant)).qos(qos).retain(retain)
+    }
+
+    /// Whether the broker keeps the samples of a channel that say nothing else themselves.
+    fn retains(&self, name: &str, channel: Option<&Channel>) -> bool {
+        let configured = self.spec.config.channels.get(name).and_then(|configured| configured.retain);
+        let state = channel.is_none_or(|channel| channel.settable);
+        configured.or_else(|| channel?.retain).unwrap_or(state || self.spec.config.retain)
     }
 
     /// Changes the state; the message, if it is another one than before.

@@ -77,8 +77,7 @@ impl DeviceTask {
 
 /// Ends the instance. The one that follows may need what it holds, a serial port perhaps.
 async fn end(life: Life, leave: Leave, limit: Duration) {
-    match (life, leave) {
-        (Life::Up(instance), Leave::Replaced { .. }) => instance.end(limit).await,
-        _ => {}
+    if let (Life::Up(instance), Leave::Replaced { .. }) = (life, leave) {
+        instance.end(limit).await;
     }
 }
