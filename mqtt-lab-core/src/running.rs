@@ -86,6 +86,17 @@ impl RunningLab {
     /// was loaded again and cannot be used, the old instance runs on: [`Changes::kept_old`]. What could
     /// not be delivered by devices that left, [`stop`](Self::stop) reports.
     ///
+    /// ```no_run
+    /// # use mqtt_lab_core::{BuildError, Lab, RunningLab, config::DeviceConfig, prelude::*};
+    /// # async fn run(running: &mut RunningLab, plugin: &Plugin) -> Result<(), BuildError> {
+    /// let mut kitchen = DeviceConfig::new("thermometer").id("kitchen");
+    /// kitchen.interval_s = 0.2;
+    /// let changed = Lab::builder().broker("127.0.0.1:1883").plugin(plugin).device(kitchen).build()?;
+    /// println!("{}", running.apply(changed).await?); // 1 device restarted
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`Lab::start`]. Then nothing at all has changed.

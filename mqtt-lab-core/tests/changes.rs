@@ -7,7 +7,7 @@ use mqtt_lab_core::config::{ChannelConfig, DeviceConfig};
 use mqtt_lab_core::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::bench::{Bench, device, lab, words};
+use support::bench::{Bench, device, give_up_after, lab, words};
 
 #[tokio::test]
 async fn only_the_device_that_differs_is_restarted() {
@@ -166,23 +166,13 @@ async fn an_apply_given_up_leaves_nothing_half_done() {
         Bench::start(support::plugin(), vec![device("counter", "a"), device("counter", "b")]).await;
     let mut changed = device("counter", "b");
     changed.interval_s = 0.03;
-    for rounds in 0..12 {
-        let wanted = match rounds % 2 {
+    for round in 0..12 {
+        let wanted = match round % 2 {
             0 => vec![changed.clone(), device("counter", "c")],
             _ => vec![device("counter", "a"), device("counter", "b")],
         };
         let lab = bench.lab(wanted);
-        let mut polls = 0;
-        let mut apply = std::pin::pin!(bench.running.apply(lab));
-        // Given up after another number of steps each time.
-        std::future::poll_fn(|context| {
-            polls += 1;
-            match apply.as_mut().poll(context) {
-                std::task::Poll::Pending if polls <= rounds => std::task::Poll::Pending,
-                _ => std::task::Poll::Ready(()),
-            }
-        })
-        .await;
+        give_up_after(round, bench.running.apply(lab)).await;
     }
     // Whatever was done of it, the next change arrives where it should.
     bench.apply(vec![changed, device("counter", "d")]).await;
@@ -192,8 +182,7 @@ async fn an_apply_given_up_leaves_nothing_half_done() {
     for gone in ["a", "c"] {
         assert_eq!(bench.retained(gone).await, words(&[]));
     }
-    let observer = bench.observer.seen.iter().any(|seen| seen.payload == "lost");
-    assert!(!observer, "no will fired");
+    assert!(!bench.observer.seen.iter().any(|seen| seen.payload == "lost"), "no will fired");
     bench.stop().await;
 }
 
@@ -221,15 +210,8 @@ async fn a_stop_after_an_apply_given_up_stops_everything() {
     let mut changed = device("counter", "a");
     changed.interval_s = 0.03;
     let lab = bench.lab(vec![changed]);
-    {
-        // The check needs no construction, so that the change is under way after one step.
-        let mut apply = std::pin::pin!(bench.running.apply(lab));
-        std::future::poll_fn(|context| {
-            assert!(apply.as_mut().poll(context).is_pending());
-            std::task::Poll::Ready(())
-        })
-        .await;
-    }
+    // The check needs no construction, so that the change is under way after one step.
+    give_up_after(0, bench.running.apply(lab)).await;
     let Bench { running, mut observer, broker, .. } = bench;
     assert_eq!(running.stop().await.len(), 0);
     observer.catch_up().await;
@@ -294,4 +276,16 @@ async fn the_old_device_has_given_back_what_it_held_when_the_new_one_is_construc
     bench.observer.on("lab/demo/x/byte", "").await;
     assert!(bench.observer.payloads("lab/demo/x/$error").iter().all(|error| !error.contains("taken")));
     bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_removed_device_could_not_deliver_the_stop_reports() {
+    let plugin = support::plugin();
+    let nowhere = || mqtt_lab_core::Lab::builder().broker("127.0.0.1:1").plugin(&plugin);
+    let lab = nowhere().device(device("cooperative-counter", "x")).build().expect("valid");
+    let mut running = lab.start().await.expect("runs without a broker");
+    let changes = running.apply(nowhere().build().expect("valid")).await.expect("applied");
+    assert_eq!(changes.stopped, words(&["demo/x"]));
+    let failed = running.stop().await;
+    assert!(matches!(&failed[..], [(device, _)] if device == "demo/x"), "{failed:?}");
 }

@@ -7,7 +7,7 @@ use mqtt_lab_core::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use support::Nothing;
-use support::bench::{Bench, device, words};
+use support::bench::{Bench, device, give_up_after, words};
 
 /// What the constructor of a version does.
 #[derive(Clone, Copy, PartialEq)]
@@ -215,6 +215,21 @@ async fn a_paused_device_stays_paused() {
     bench.observer.catch_up().await;
     assert_eq!(bench.states("x"), ["ready", "sleeping"]);
     assert!(bench.observer.payloads("lab/demo/x/version-2").is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_swap_given_up_takes_place_or_does_not() {
+    let mut bench = first("version").await;
+    for round in 0..6 {
+        bench.plugin = version(round + 2, Fate::Lives);
+        let lab = bench.lab(vec![quick("version")]);
+        give_up_after(round, bench.running.apply(lab)).await;
+        let changes = bench.apply(vec![quick("version")]).await;
+        assert_eq!(changes.swapped.len() + changes.unchanged, 1, "{changes:?}");
+        bench.observer.on(&format!("lab/demo/x/version-{}", round + 2), "\"v\":10,").await;
+    }
+    assert_eq!(bench.states("x"), ["ready"]);
     bench.stop().await;
 }
 

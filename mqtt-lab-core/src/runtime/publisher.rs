@@ -64,28 +64,28 @@ impl Publisher {
             held.into_iter().partition(|(name, _)| values.contains_key(name));
         self.held = held;
         let mut messages: Vec<_> = obsolete.into_values().filter_map(|(_, held)| clearing(&held)).collect();
-        messages.extend(self.clear_kept(|channel| channel.is_none_or(|channel| channel.settable)));
+        messages.extend(self.clear_kept(|described| !described));
         messages.extend(values.iter().filter_map(|(name, value)| self.hold(name, value)));
         messages
     }
 
-    /// Forgets the kept samples of those channels, described now as given; the messages that clear them.
-    fn clear_kept(&mut self, which: impl Fn(Option<&Channel>) -> bool) -> Vec<Publish> {
+    /// Clears the kept samples of those channels for which `which`, told whether the device still
+    /// describes the channel, is true.
+    fn clear_kept(&mut self, which: impl Fn(bool) -> bool) -> Vec<Publish> {
         let kept = std::mem::take(&mut self.kept);
-        let (gone, kept) = kept.into_iter().partition(|name| which(self.description.find(name)));
+        let (gone, kept): (BTreeSet<_>, _) =
+            kept.into_iter().partition(|name| which(self.description.find(name).is_some()));
         self.kept = kept;
-        let gone: BTreeSet<String> = gone;
         gone.iter().map(|name| cleared(self.spec.address().channel(name).to_string())).collect()
     }
 
     /// Clears what the broker keeps of the device's channels, perhaps from an earlier life.
     pub(crate) fn clear_channels(&mut self) -> Vec<Publish> {
-        let retained =
-            self.description.channels().iter().filter(|c| !self.held.contains_key(c.name.as_ref() as &str));
-        let retained =
-            retained.filter(|c| self.retains(c.name.as_ref(), Some(c))).map(|c| c.name.to_string());
-        let retained: Vec<_> = retained.collect();
-        self.kept.extend(retained);
+        let channels = self.description.channels().iter();
+        let retained = channels.filter(|channel| self.retains(channel.name.as_ref(), Some(channel)));
+        let retained = retained.map(|channel| channel.name.to_string());
+        let unheld: Vec<_> = retained.filter(|name| !self.held.contains_key(name)).collect();
+        self.kept.extend(unheld);
         let held = std::mem::take(&mut self.held);
         let mut messages: Vec<_> = held.into_values().filter_map(|(_, held)| clearing(&held)).collect();
         messages.extend(self.clear_kept(|_| true));

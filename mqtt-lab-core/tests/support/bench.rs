@@ -7,6 +7,9 @@ use mqtt_lab_core::prelude::*;
 use mqtt_lab_core::{Changes, Lab, LabBuilder, RunningLab};
 use mqtt_lab_wire::{BootId, Info};
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 /// A lab on a broker, with an observer, and the plugin that all of its configurations share.
 pub(crate) struct Bench {
@@ -88,4 +91,18 @@ pub(crate) fn device(kind: &str, id: &str) -> DeviceConfig {
 
 pub(crate) fn words(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Drops a future that is still pending after so many wake-ups.
+pub(crate) async fn give_up_after(wakes: u32, future: impl Future) {
+    let mut future = pin!(future);
+    let mut left = wakes;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Pending if left > 0 => {
+            left -= 1;
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    })
+    .await;
 }

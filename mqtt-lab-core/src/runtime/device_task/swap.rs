@@ -20,6 +20,7 @@ impl DeviceTask {
         if done.send(Ok(())).is_err() {
             return false;
         }
+        tracing::info!(device = self.spec.name(), "goes on with its plugin loaded again");
         self.reading = None;
         self.errors = 0;
         self.pause = FIRST_PAUSE;
