@@ -6,7 +6,7 @@ use mqtt_lab_core::BuildError;
 use mqtt_lab_core::config::{ChannelConfig, DeviceConfig};
 use mqtt_lab_core::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use support::bench::{Bench, device, give_up_after, lab, words};
 
 #[tokio::test]
@@ -233,48 +233,57 @@ async fn a_dropped_lab_leaves_its_wills_after_a_change_as_well() {
     }
 }
 
-/// Holds what only one can hold, like a serial port, and gives it back late.
-struct Port(Arc<AtomicBool>);
+/// A port that only one can hold.
+#[derive(Default)]
+struct Port {
+    taken: AtomicBool,
+    reads: AtomicU32,
+}
 
-impl Port {
-    fn open(taken: &Arc<AtomicBool>) -> Result<Self> {
-        let free = !taken.swap(true, Ordering::SeqCst);
-        free.then(|| Self(Arc::clone(taken))).ok_or_else(|| Error::new("the port is taken"))
+/// Holds the port, and gives it back late.
+struct Holder(Arc<Port>);
+
+impl Holder {
+    fn new(port: &Arc<Port>) -> Result<Self> {
+        let free = !port.taken.swap(true, Ordering::SeqCst);
+        free.then(|| Self(Arc::clone(port))).ok_or_else(|| Error::new("the port is taken"))
     }
 }
 
-impl Drop for Port {
+impl Drop for Holder {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.taken.store(false, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
-impl Sensor for Port {
+impl Sensor for Holder {
     fn describe(&self) -> Description {
         Description::sensor().channel(Channel::int("byte"))
     }
 
     async fn read(&mut self) -> Result<Reading> {
-        // A slow line, longer than a goodbye takes.
+        let reads = self.0.reads.fetch_add(1, Ordering::SeqCst);
+        // A slow line: it takes longer than a goodbye.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        Ok(1.into())
+        Ok(reads.into())
     }
 }
 
 #[tokio::test]
 async fn the_old_device_has_given_back_what_it_held_when_the_new_one_is_constructed() {
-    let taken = Arc::new(AtomicBool::new(false));
-    let kind = Kind::sensor("port", move |_: support::Nothing| Port::open(&taken));
-    let plugin = Plugin::new("serial", "0.0.0").kind(kind);
-    let mut bench = Bench::start(plugin, vec![device("port", "x")]).await;
+    let port = Arc::new(Port::default());
+    let shared = Arc::clone(&port);
+    let kind = Kind::sensor("port", move |_: support::Nothing| Holder::new(&shared));
+    let mut bench = Bench::start(Plugin::new("serial", "0.0.0").kind(kind), vec![device("port", "x")]).await;
     for interval_s in [0.06, 0.07] {
-        bench.observer.on("lab/demo/x/byte", "").await;
+        let reads = port.reads.load(Ordering::SeqCst);
+        support::becomes_true("a reading begins", || port.reads.load(Ordering::SeqCst) > reads).await;
         let changed = DeviceConfig { interval_s, ..device("port", "x") };
         assert_eq!(bench.apply(vec![changed]).await.restarted, words(&["demo/x"]));
     }
     bench.observer.on("lab/demo/x/byte", "").await;
-    assert!(bench.observer.payloads("lab/demo/x/$error").iter().all(|error| !error.contains("taken")));
+    assert!(bench.observer.payloads("lab/demo/x/$error").iter().all(|error| error.is_empty()));
     bench.stop().await;
 }
 
