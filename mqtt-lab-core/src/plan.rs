@@ -65,9 +65,11 @@ impl Plan {
     ///
     /// [`BuildError::Devices`] and [`BuildError::Link`].
     pub(crate) async fn check(mut self) -> Result<Self, BuildError> {
-        let first: Vec<_> = self.steps.iter_mut().filter(|step| step.is_constructed_first()).collect();
-        let instances = some_at_a_time(first.iter().map(|step| construct(Arc::clone(&step.spec)))).await;
-        for (step, instance) in first.into_iter().zip(instances) {
+        let first = self.steps.iter().filter(|step| step.is_constructed_first());
+        let first: Vec<_> = first.map(|step| Arc::clone(&step.spec)).collect();
+        let instances = some_at_a_time(first.into_iter().map(construct)).await;
+        let first = self.steps.iter_mut().filter(|step| step.is_constructed_first());
+        for (step, instance) in first.zip(instances) {
             let panicked = || Err(InstanceError::Panicked("without a message".into()));
             step.instance = Some(instance.unwrap_or_else(panicked));
         }

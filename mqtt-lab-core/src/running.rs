@@ -15,6 +15,9 @@ use tokio::task::{JoinError, JoinSet};
 pub struct RunningLab {
     tasks: JoinSet<(String, Result<(), LinkError>)>,
     devices: BTreeMap<String, DeviceHandle>,
+    /// Devices that are no part of the lab any more and still say goodbye: only while `apply` waits for
+    /// them, or after it was given up.
+    leaving: BTreeMap<String, watch::Receiver<Face>>,
     /// Devices that left before the lab did, and could not deliver everything.
     failed: BTreeMap<String, LinkError>,
     /// Bounds how many devices are constructed at the same time.
@@ -26,7 +29,6 @@ pub struct RunningLab {
 struct UnderWay {
     changes: Changes,
     beginning: Vec<watch::Receiver<Face>>,
-    ending: Vec<watch::Receiver<Face>>,
     reloaded: Vec<String>,
 }
 
@@ -36,6 +38,7 @@ impl RunningLab {
         Self {
             tasks: JoinSet::new(),
             devices: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             failed: BTreeMap::new(),
             constructing: Arc::new(Semaphore::new(CONSTRUCTING)),
         }
@@ -126,6 +129,10 @@ impl RunningLab {
         }
         let outcomes = some_at_a_time(reloads).await;
         let changes = under_way.finish(outcomes).await;
+        for face in self.leaving.values() {
+            ended(face.clone()).await;
+        }
+        self.leaving.clear();
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended);
         }
@@ -135,7 +142,7 @@ impl RunningLab {
     fn remove(&mut self, name: String, under_way: &mut UnderWay) {
         let Some(device) = self.devices.remove(&name) else { return };
         device.leave(Leave::Removed);
-        under_way.ending.push(device.face);
+        self.leaving.insert(name.clone(), device.face);
         under_way.changes.stopped.push(name);
     }
 
@@ -148,7 +155,8 @@ impl RunningLab {
             let clear = before.face.borrow().spec.leaves_other_messages_than(&spec);
             before.leave(Leave::Replaced { clear });
         }
-        let birth = Birth { spec, instance, after: before.map(|before| before.face) };
+        let after = before.map(|before| before.face).or_else(|| self.leaving.remove(&name));
+        let birth = Birth { spec, instance, after };
         let (device, life) = DeviceHandle::new(birth, Arc::clone(&self.constructing));
         under_way.beginning.push(device.face.clone());
         self.devices.insert(name.clone(), device);
@@ -190,9 +198,6 @@ impl UnderWay {
         }
         for mut face in self.beginning {
             let _ = face.wait_for(|face| face.link.is_some()).await;
-        }
-        for face in self.ending {
-            ended(face).await;
         }
         self.changes
     }

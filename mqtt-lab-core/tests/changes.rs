@@ -2,11 +2,13 @@
 
 mod support;
 
-use mqtt_lab_core::BuildError;
 use mqtt_lab_core::config::{ChannelConfig, DeviceConfig};
+use mqtt_lab_core::link::LinkStatus;
 use mqtt_lab_core::prelude::*;
+use mqtt_lab_core::{BuildError, Lab};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 use support::bench::{Bench, device, give_up_after, lab, words};
 
 #[tokio::test]
@@ -268,7 +270,7 @@ impl Sensor for Holder {
     async fn read(&mut self) -> Result<Reading> {
         let reads = self.0.reads.fetch_add(1, Ordering::SeqCst);
         // A slow line: it takes longer than a goodbye.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         Ok(reads.into())
     }
 }
@@ -291,14 +293,34 @@ async fn the_old_device_has_given_back_what_it_held_when_the_new_one_is_construc
     bench.stop().await;
 }
 
+/// A lab that never reaches a broker, so that every goodbye takes its full time.
+fn nowhere(plugin: &Plugin, devices: Vec<DeviceConfig>) -> Lab {
+    Lab::builder().broker("127.0.0.1:1").plugin(plugin).devices(devices).build().expect("valid")
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_removed_device_could_not_deliver_the_stop_reports() {
     let plugin = support::plugin();
-    let nowhere = || mqtt_lab_core::Lab::builder().broker("127.0.0.1:1").plugin(&plugin);
-    let lab = nowhere().device(device("cooperative-counter", "x")).build().expect("valid");
+    let lab = nowhere(&plugin, vec![device("cooperative-counter", "x")]);
     let mut running = lab.start().await.expect("runs without a broker");
-    let changes = running.apply(nowhere().build().expect("valid")).await.expect("applied");
+    let changes = running.apply(nowhere(&plugin, Vec::new())).await.expect("applied");
     assert_eq!(changes.stopped, words(&["demo/x"]));
     let failed = running.stop().await;
     assert!(matches!(&failed[..], [(device, _)] if device == "demo/x"), "{failed:?}");
+}
+
+/// Both would have the same client id.
+#[tokio::test(start_paused = true)]
+async fn a_device_added_again_waits_until_the_removed_one_has_left() {
+    let plugin = support::plugin();
+    let devices = vec![device("cooperative-counter", "x")];
+    let mut running = nowhere(&plugin, devices.clone()).start().await.expect("runs without a broker");
+    give_up_after(0, running.apply(nowhere(&plugin, Vec::new()))).await;
+    assert_eq!(running.devices().count(), 0);
+    let again = running.apply(nowhere(&plugin, devices));
+    tokio::time::timeout(Duration::from_secs(5), again).await.expect_err("waits for the goodbye");
+    assert_eq!(running.status("demo/x"), Some(LinkStatus::default()), "no second connection");
+    // Nobody waits for the change any more, but it takes place.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(running.status("demo/x").expect("is there").error.is_some(), "it tries to connect");
 }

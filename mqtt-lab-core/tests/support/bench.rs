@@ -94,7 +94,7 @@ pub(crate) fn words(names: &[&str]) -> Vec<String> {
 }
 
 /// Drops a future that is still pending after so many wake-ups.
-pub(crate) async fn give_up_after(wakes: u32, future: impl Future) {
+pub(crate) async fn give_up_after(wakes: u32, future: impl Future + Send) {
     let mut future = pin!(future);
     let mut left = wakes;
     poll_fn(|context| match future.as_mut().poll(context) {
