@@ -129,7 +129,7 @@ impl DeviceTask {
     }
 
     /// Runs until the device is to leave, then says goodbye. Dropped before that, it leaves its will.
-    pub(crate) async fn run(mut self) -> Result<(), LinkError> {
+    pub(crate) async fn run(mut self: Box<Self>) -> Result<(), LinkError> {
         let mut ticks = self.ticks();
         let mut stats = interval(STATS_EVERY);
         stats.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -159,14 +159,15 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<
         Some(instance) => instance,
         None => {
             let _permit = constructing.acquire().await;
-            construct(Arc::clone(&spec)).await
+            Box::pin(construct(Arc::clone(&spec))).await
         }
     };
     // It has said nothing yet, and what the one before left is to stay.
     if let Leave::Stopped | Leave::Replaced { clear: false } = ears.leave() {
         return Ok(());
     }
-    DeviceTask::new(spec, instance, ears)?.run().await
+    // Boxed, as thousands of them are: a future keeps room for every place a value was moved from.
+    Box::new(DeviceTask::new(spec, instance, ears)?).run().await
 }
 
 /// Waits until the task of a device is over.

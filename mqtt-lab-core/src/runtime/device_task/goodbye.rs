@@ -12,7 +12,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 impl DeviceTask {
     /// Count, state, what is to be cleared, and then the end of the connection when the broker has all
     /// of it. The will does not fire.
-    pub(super) async fn goodbye(mut self) -> Result<(), LinkError> {
+    pub(super) async fn goodbye(&mut self) -> Result<(), LinkError> {
         self.reading = None;
         let life = std::mem::replace(&mut self.life, Life::Down(Instant::now()));
         let leave = self.ears.leave();
