@@ -179,6 +179,13 @@ impl Kind {
         (self.schema)()
     }
 
+    /// Whether both are one and the same kind, made once and cloned since. A plugin that was loaded
+    /// again makes other kinds of the same names.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.factory, &other.factory)
+    }
+
     /// Constructs a device.
     ///
     /// # Errors

@@ -1,19 +1,14 @@
-//! A running configuration of devices.
+//! A configuration of devices: collected, checked, started.
 
 use crate::config::{DeviceConfig, MqttConfig, Problem};
-use crate::link::{Credentials, Link, LinkError, LinkStatus};
-use crate::runtime::{DeviceSpec, DeviceTask, Instance, InstanceError};
-use crate::{KindTaken, Plugin, Registry};
+use crate::link::{Credentials, LinkError};
+use crate::plan::Plan;
+use crate::runtime::DeviceSpec;
+use crate::{KindTaken, Plugin, Registry, RunningLab, Settings};
 use mqtt_lab_wire::{TopicError, check_word};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-
-/// Devices constructed at the same time while a lab starts.
-const STARTING: usize = 64;
 
 /// A configuration of devices, checked and ready to start.
 ///
@@ -36,7 +31,7 @@ const STARTING: usize = 64;
 /// ```
 #[derive(Debug)]
 pub struct Lab {
-    specs: Vec<Arc<DeviceSpec>>,
+    pub(crate) specs: Vec<Arc<DeviceSpec>>,
 }
 
 /// Collects what a [`Lab`] is made of.
@@ -58,7 +53,7 @@ pub struct LabBuilder {
     >,
 }
 
-/// Why a lab cannot be built. Nothing was started.
+/// Why a lab cannot be built or changed. Nothing was started, and nothing is different from before.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -128,7 +123,7 @@ impl Lab {
     ///
     /// [`BuildError::Devices`] with all mistakes.
     pub async fn check(&self) -> Result<(), BuildError> {
-        self.construct().await.map(drop)
+        Plan::new(&BTreeMap::new(), self.specs.clone()).check().await.map(drop)
     }
 
     /// Constructs and connects every device. Returns as soon as all of them run; the connections are
@@ -139,76 +134,9 @@ impl Lab {
     /// [`BuildError::Devices`] with all mistakes in settings; nothing runs then. A device that panics
     /// or hangs is no mistake of the configuration: it is shown with its error and tried again.
     pub async fn start(self) -> Result<RunningLab, BuildError> {
-        let instances = self.construct().await?;
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let mut links = BTreeMap::new();
-        for (spec, instance) in self.specs.into_iter().zip(instances) {
-            let task = DeviceTask::new(Arc::clone(&spec), instance, stopped.clone());
-            let task = task.map_err(|source| BuildError::Link { device: spec.name(), source })?;
-            links.insert(spec.name(), task.link());
-            let device = spec.name();
-            tasks.spawn(async move { (device, task.run().await) });
-        }
-        Ok(RunningLab { stop, tasks, links })
-    }
-
-    async fn construct(&self) -> Result<Vec<Result<Instance, InstanceError>>, BuildError> {
-        let mut waiting = self.specs.iter().enumerate();
-        let mut running = JoinSet::new();
-        let mut instances: Vec<_> = self.specs.iter().map(|_| None).collect();
-        loop {
-            while running.len() < STARTING
-                && let Some((i, spec)) = waiting.next()
-            {
-                let (kind, settings) = (spec.kind.clone(), spec.settings.clone());
-                let limit = spec.read_timeout();
-                running.spawn(async move { (i, Instance::start(kind, settings, limit).await) });
-            }
-            match running.join_next().await {
-                Some(Ok((i, instance))) => instances[i] = Some(instance),
-                Some(Err(error)) => tracing::error!(%error, "a device's construction ended"),
-                None => break,
-            }
-        }
-        let gone = || Err(InstanceError::Panicked("without a message".into()));
-        let instances: Vec<_> = instances.into_iter().map(|i| i.unwrap_or_else(gone)).collect();
-        let mut problems = Vec::new();
-        for (spec, instance) in self.specs.iter().zip(&instances) {
-            problems.extend(problems_of(spec, instance));
-        }
-        // With `count`, all devices of a table have the same mistakes.
-        problems.dedup();
-        if problems.is_empty() { Ok(instances) } else { Err(BuildError::Devices(problems)) }
-    }
-}
-
-/// What a constructed device, or the constructor's refusal, tells about the configuration.
-fn problems_of(spec: &DeviceSpec, instance: &Result<Instance, InstanceError>) -> Vec<Problem> {
-    let table = spec.table;
-    match instance {
-        Ok(instance) => {
-            let description = instance.description();
-            let names: Vec<_> = description.channels().iter().map(|c| c.name.as_ref()).collect();
-            let hint = format!("`{}` has the channels: {}", spec.kind.name(), names.join(", "));
-            let unknown = spec.config.channels.keys().filter(|name| description.find(name).is_none());
-            let unknown = unknown.map(|name| {
-                Problem::new(table, &["channels", name], format!("there is no channel `{name}`")).hint(&hint)
-            });
-            let deaf =
-                spec.config.inputs.keys().filter(|name| !description.find(name).is_some_and(|c| c.settable));
-            let deaf = deaf.map(|name| {
-                Problem::new(table, &["inputs", name], format!("there is no control variable `{name}`"))
-                    .hint(&hint)
-            });
-            unknown.chain(deaf).collect()
-        }
-        Err(InstanceError::Create(crate::CreateError::Setting { path, message })) => {
-            let key: Vec<_> = ["settings"].into_iter().chain(path.iter().map(String::as_str)).collect();
-            vec![Problem::new(table, &key, message)]
-        }
-        Err(InstanceError::Create(error)) => vec![Problem::new(table, &["settings"], error)],
-        Err(_) => Vec::new(),
+        let mut lab = RunningLab::new();
+        lab.apply(self).await?;
+        Ok(lab)
     }
 }
 
@@ -378,6 +306,9 @@ impl LabBuilder {
         if kind.is_seeded() && !settings.contains_key("seed") {
             settings.insert("seed".into(), seed(self.seed, group, &id).into());
         }
+        // As if each device had a table of its own: a change of `count` is none of the other devices.
+        let mut config = DeviceConfig { settings: Settings::new(), count: 1, ..device.clone() };
+        (config.id, config.group) = (Some(id.clone()), Some(group.to_owned()));
         DeviceSpec {
             table,
             root: self.root.clone(),
@@ -385,7 +316,7 @@ impl LabBuilder {
             id,
             kind: kind.clone(),
             settings,
-            config: device.clone(),
+            config,
             mqtt: self.mqtt.clone(),
             credentials: self.credentials.clone(),
         }
@@ -452,63 +383,4 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// A lab whose devices run. Dropping it ends them without a goodbye: every last will fires.
-#[derive(Debug)]
-pub struct RunningLab {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<(String, Result<(), LinkError>)>,
-    links: BTreeMap<String, Link>,
-}
-
-impl RunningLab {
-    /// How a device's connection is; `device` is `group/id`.
-    #[must_use]
-    pub fn status(&self, device: &str) -> Option<LinkStatus> {
-        self.links.get(device).map(Link::status)
-    }
-
-    /// `group/id` of every device, sorted.
-    pub fn devices(&self) -> impl Iterator<Item = &str> {
-        self.links.keys().map(String::as_str)
-    }
-
-    /// Waits until every device is connected, at most for `limit`; the names of those that are not.
-    pub async fn connected(&self, limit: Duration) -> Vec<&str> {
-        let deadline = tokio::time::Instant::now() + limit;
-        let mut missing = Vec::new();
-        for (device, link) in &self.links {
-            let mut status = link.watch();
-            let up = status.wait_for(|status| status.connected && status.subscribed);
-            if tokio::time::timeout_at(deadline, up).await.is_err() {
-                missing.push(device.as_str());
-            }
-        }
-        missing
-    }
-
-    /// Stops in order: every device says goodbye and waits until the broker acknowledged what it had
-    /// accepted. No last will fires. Returns the devices that could not deliver everything.
-    pub async fn stop(mut self) -> Vec<(String, LinkError)> {
-        let _ = self.stop.send(true);
-        let mut failed = Vec::new();
-        while let Some(ended) = self.tasks.join_next().await {
-            match ended {
-                Ok((_, Ok(()))) => {}
-                Ok((device, Err(error))) => failed.push((device, error)),
-                Err(error) => tracing::error!(%error, "a device task ended without a goodbye"),
-            }
-        }
-        failed
-    }
-}
-
-impl Drop for RunningLab {
-    fn drop(&mut self) {
-        // After `stop` the links have ended, and this changes nothing.
-        for link in self.links.values() {
-            drop(link.abort());
-        }
-    }
 }

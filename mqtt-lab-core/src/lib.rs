@@ -50,11 +50,17 @@ mod settings;
 #[cfg(feature = "broker")]
 pub mod broker;
 #[cfg(feature = "runtime")]
+mod changes;
+#[cfg(feature = "runtime")]
 pub mod config;
 #[cfg(feature = "runtime")]
 mod lab;
 #[cfg(feature = "runtime")]
 pub mod link;
+#[cfg(feature = "runtime")]
+mod plan;
+#[cfg(feature = "runtime")]
+mod running;
 #[cfg(feature = "runtime")]
 mod runtime;
 #[cfg(feature = "testing")]
@@ -63,12 +69,14 @@ pub mod testing;
 pub mod trial;
 
 pub use actuator::Actuator;
+#[cfg(feature = "runtime")]
+pub use changes::Changes;
 pub use description::{CheckError, Description};
 pub use device::{Device, Interrupt};
 pub use error::{Error, Result};
 pub use kind::{IntoActuator, IntoSensor, Kind};
 #[cfg(feature = "runtime")]
-pub use lab::{BuildError, Lab, LabBuilder, RunningLab};
+pub use lab::{BuildError, Lab, LabBuilder};
 pub use mqtt_lab_wire::{
     Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value,
 };
@@ -76,6 +84,8 @@ pub use reading::Reading;
 pub use registry::{KindTaken, Plugin, Registry};
 /// The crate that makes a schema of a settings struct: `#[derive(JsonSchema)]` of the prelude.
 pub use schemars;
+#[cfg(feature = "runtime")]
+pub use running::RunningLab;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
 

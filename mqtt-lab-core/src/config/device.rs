@@ -16,7 +16,7 @@ pub const MAX_COUNT: u32 = 20_000;
 /// let mut kitchen = DeviceConfig::new("temperature").id("kitchen").group("home");
 /// kitchen.interval_s = 0.5;
 /// ```
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceConfig {
     /// What the device is: one of the kinds that `mqtt-lab kinds` lists.
@@ -187,7 +187,7 @@ impl DeviceConfig {
 }
 
 /// The `will` of a device: what the broker publishes when the device is gone without a goodbye.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WillConfig {
     /// Full topic. Default: the device's `$state`.
@@ -204,7 +204,7 @@ pub struct WillConfig {
 }
 
 /// What differs for one channel.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelConfig {
     /// QoS of its samples: 0, 1 or 2.

@@ -64,6 +64,11 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
+    /// What [`Link::spawn`](super::Link::spawn) checks, without a link.
+    pub(crate) fn check(&self) -> Result<(), super::LinkError> {
+        super::validate::config(self)
+    }
+
     /// A configuration for one broker (`host:port`).
     ///
     /// MQTT 5, keep-alive 30 s, window 100, a spool of 10,000 messages that blocks when full, 1,000

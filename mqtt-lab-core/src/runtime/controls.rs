@@ -25,6 +25,13 @@ impl Controls {
         Self { interval, qos: spec.qos(), paused: false, sensor }
     }
 
+    /// Fits a device that was constructed anew; what the user set stays.
+    pub(crate) fn adapt(&mut self, spec: &DeviceSpec, trigger: Trigger) {
+        let new = Self::new(spec, trigger);
+        self.interval = new.interval.map(|configured| self.interval.unwrap_or(configured));
+        self.sensor = new.sensor;
+    }
+
     /// Time between two readings; none for an event sensor or an actuator.
     pub(crate) const fn interval(&self) -> Option<Duration> {
         self.interval

@@ -1,10 +1,13 @@
 //! One device: reads, publishes, obeys, and is constructed anew when it fails.
 
-use super::DeviceSpec;
+mod goodbye;
+mod swap;
+
 use super::commands::{Commands, Order, Received};
 use super::flood::Flood;
 use super::instance::{Answer, Instance, InstanceError};
 use super::publisher::Publisher;
+use super::{DeviceSpec, Ears, Heard, Leave, Swap};
 use crate::link::{
     Event, Events, Incoming, Link, LinkConfig, LinkError, Publish, PublishError, Subscription,
 };
@@ -13,7 +16,6 @@ use mqtt_lab_wire::{Qos, Sample, State, Trigger, Value};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -32,9 +34,6 @@ const FLOODED: &str = "measures faster than 1000 times a second; the rest is not
 
 /// Time between two `$stats`.
 const STATS_EVERY: Duration = Duration::from_secs(60);
-
-/// Time to deliver what was accepted before an orderly stop gives up.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Time that a message without room in the spool still gets when the lab stops.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
@@ -75,11 +74,11 @@ pub(crate) struct DeviceTask {
     errors: u32,
     flood: Flood,
     pause: Duration,
-    stop: watch::Receiver<bool>,
+    ears: Ears,
 }
 
 enum Wake {
-    Stop,
+    Heard(Heard),
     Tick,
     Stats,
     Link(Option<Event>),
@@ -95,7 +94,7 @@ impl DeviceTask {
     pub(crate) fn new(
         spec: Arc<DeviceSpec>,
         instance: Result<Instance, InstanceError>,
-        stop: watch::Receiver<bool>,
+        ears: Ears,
     ) -> Result<Self, LinkError> {
         let mut publisher =
             Publisher::new(Arc::clone(&spec), instance.as_ref().ok().map(Instance::description));
@@ -110,6 +109,10 @@ impl DeviceTask {
             }
         };
         let (link, events) = Link::spawn(link_config(&spec, &publisher))?;
+        ears.face.send_modify(|face| {
+            face.link = Some(link.clone());
+            face.description = Arc::clone(publisher.description());
+        });
         Ok(Self {
             spec,
             publisher,
@@ -123,16 +126,17 @@ impl DeviceTask {
             errors: 0,
             flood: Flood::default(),
             pause: FIRST_PAUSE,
-            stop,
+            ears,
         })
     }
 
-    pub(crate) fn link(&self) -> Link {
-        self.link.clone()
+    /// Whether the device could connect at all: what [`DeviceTask::new`] may refuse.
+    pub(crate) fn check(spec: &Arc<DeviceSpec>, description: Option<&Description>) -> Result<(), LinkError> {
+        link_config(spec, &Publisher::new(Arc::clone(spec), description)).check()
     }
 
-    /// Runs until the lab stops, then says goodbye.
-    pub(crate) async fn run(mut self) -> Result<(), LinkError> {
+    /// Runs until the device is to leave, then says goodbye. Dropped before that, it leaves its will.
+    pub(crate) async fn run(mut self: Box<Self>) -> Result<(), LinkError> {
         let mut ticks = self.ticks();
         let mut stats = interval(STATS_EVERY);
         stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +149,13 @@ impl DeviceTask {
             }
             let wake = self.wait(&mut ticks, &mut stats).await;
             match wake {
-                Wake::Stop => break,
+                Wake::Heard(Heard::Leave) => break,
+                Wake::Heard(Heard::Swap(swap)) => {
+                    if self.swap(*swap).await {
+                        // What the new one measures is to be seen now, not after an interval.
+                        ticks = self.ticks();
+                    }
+                }
                 Wake::Tick => self.tick(),
                 Wake::Stats => self.send(self.publisher.stats()).await,
                 Wake::Link(Some(event)) => self.handle(event).await,
@@ -177,7 +187,7 @@ impl DeviceTask {
         let deadline = self.reading.as_ref().and_then(|reading| reading.deadline);
         tokio::select! {
             biased;
-            () = stopped(&mut self.stop) => Wake::Stop,
+            heard = self.ears.hear() => Wake::Heard(heard),
             event = self.events.next() => Wake::Link(event),
             answer = answered(&mut self.reading) => Wake::Read(answer),
             () = at(deadline) => Wake::Hung,
@@ -288,18 +298,37 @@ impl DeviceTask {
             Ok(instance) => instance,
             Err(error) => return self.failed(error).await,
         };
-        self.publisher.describe(instance.description());
-        let limit = self.spec.read_timeout();
-        // A new life begins with the control variables that the user had set.
-        for (channel, value) in self.publisher.restorable() {
-            if let Err(error) = instance.set(&channel, value, limit).await {
-                return self.failed(error).await;
-            }
+        match self.tell(&mut instance).await {
+            Ok(()) => self.adopt(Arc::clone(&self.spec), instance).await,
+            Err(error) => self.failed(error).await,
         }
+    }
+
+    /// A new life begins with the control variables that the user had set.
+    async fn tell(&self, instance: &mut Instance) -> Result<(), InstanceError> {
+        let limit = self.spec.read_timeout();
+        for (channel, value) in self.publisher.carried(instance.description()) {
+            instance.set(&channel, value, limit).await?;
+        }
+        Ok(())
+    }
+
+    /// The instance becomes the device, and everybody hears how it describes itself.
+    async fn adopt(&mut self, spec: Arc<DeviceSpec>, instance: Instance) {
+        self.spec = Arc::clone(&spec);
+        let messages = self.publisher.adopt(spec, instance.description());
         self.life = Life::Up(instance);
         self.next_event = Instant::now();
+        self.ears.face.send_modify(|face| {
+            face.spec = Arc::clone(&self.spec);
+            face.description = Arc::clone(self.publisher.description());
+        });
         self.send(self.publisher.info()).await;
+        for message in messages {
+            self.send(message).await;
+        }
         self.resume().await;
+        self.renew_birth();
     }
 
     /// Ready, or sleeping while paused.
@@ -469,7 +498,7 @@ impl DeviceTask {
                 biased;
                 result = &mut publish => break result.map(drop),
                 event = self.events.next(), if room => self.backlog.extend(event),
-                () = stopped(&mut self.stop) => {
+                () = self.ears.leaving() => {
                     // One more chance: what fits soon is delivered before the goodbye.
                     let last = tokio::time::timeout(LAST_CHANCE, &mut publish).await;
                     break last.map_or(Err(PublishError::Full), |result| result.map(drop));
@@ -484,28 +513,12 @@ impl DeviceTask {
             tracing::error!(device = self.spec.name(), %error, "message not accepted");
         }
     }
+}
 
-    /// The orderly stop: state, count, goodbye. The will does not fire.
-    async fn goodbye(mut self) -> Result<(), LinkError> {
-        self.reading = None;
-        self.life = Life::Down(Instant::now());
-        if let Some(state) = self.publisher.enter(State::Disconnected) {
-            for message in [self.publisher.stats(), state] {
-                // The stop signal is set: `send` would not wait for room.
-                let accepted = tokio::time::timeout(CLOSE_LIMIT, self.link.publish(message)).await;
-                self.sent(accepted.map_or(Err(PublishError::Full), |result| result.map(drop)));
-            }
-        }
-        let link = self.link.clone();
-        let close = link.close(CLOSE_LIMIT);
-        let mut close = std::pin::pin!(close);
-        loop {
-            tokio::select! {
-                biased;
-                closed = &mut close => return closed,
-                event = self.events.next() => if event.is_none() { return close.await; },
-            }
-        }
+impl Drop for DeviceTask {
+    fn drop(&mut self) {
+        // After the goodbye the link has ended, and this changes nothing.
+        drop(self.link.abort());
     }
 }
 
@@ -516,12 +529,6 @@ async fn answered(
         Some(reading) => (&mut reading.answer).await,
         None => std::future::pending().await,
     }
-}
-
-/// Returns when the lab stops.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop it any more: the lab is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn at(deadline: Option<Instant>) {

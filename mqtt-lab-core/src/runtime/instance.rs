@@ -177,6 +177,14 @@ impl Instance {
             Err(_) => InstanceError::Hung(limit),
         }
     }
+
+    /// Ends the device and waits until it is gone with all it held, at most for `limit`.
+    pub(crate) async fn end(mut self, limit: Duration) {
+        // Closes the queue of requests.
+        (self.requests, _) = mpsc::channel(1);
+        self.abort.iter().for_each(AbortHandle::abort);
+        let _ = tokio::time::timeout(limit, &mut self.end).await;
+    }
 }
 
 impl Drop for Instance {

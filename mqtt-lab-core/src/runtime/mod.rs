@@ -4,18 +4,24 @@
 //! link. A command's way: [`commands`] decodes and remembers, [`device_task`] has it applied.
 
 mod commands;
+mod construct;
 mod controls;
 mod device_task;
 mod flood;
+mod handle;
 mod instance;
 mod interrupt;
 mod publisher;
 mod sampler;
 mod spec;
 
+pub(crate) use construct::{CONSTRUCTING, construct, problems_of, some_at_a_time, unknown_names};
 pub(crate) use device_task::DeviceTask;
+pub(crate) use handle::{Birth, DeviceHandle, Face, Leave, ended};
 pub(crate) use instance::{Instance, InstanceError};
-pub(crate) use spec::DeviceSpec;
+pub(crate) use spec::{DeviceSpec, Difference};
+
+use handle::{Ears, Heard, Swap};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

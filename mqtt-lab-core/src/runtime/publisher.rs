@@ -6,7 +6,7 @@ use super::sampler::Sampler;
 use crate::link::Publish;
 use crate::{Description, Reading};
 use mqtt_lab_wire::{Channel, Info, Qos, State, Stats, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Longest text on `$error`, in characters.
@@ -18,16 +18,18 @@ pub(crate) struct Publisher {
     spec: Arc<DeviceSpec>,
     sampler: Sampler,
     pub(crate) controls: Controls,
-    description: Description,
+    description: Arc<Description>,
     state: State,
     error: String,
     /// Last value and message of every channel that holds a state.
     held: BTreeMap<String, (Value, Publish)>,
+    /// The other channels of which the broker keeps a sample.
+    kept: BTreeSet<String>,
 }
 
 impl Publisher {
     pub(crate) fn new(spec: Arc<DeviceSpec>, description: Option<&Description>) -> Self {
-        let description = description.cloned().unwrap_or_default();
+        let description = Arc::new(description.cloned().unwrap_or_default());
         let controls = Controls::new(&spec, description.trigger());
         let mut publisher = Self {
             sampler: Sampler::new(spec.config.payload),
@@ -37,37 +39,78 @@ impl Publisher {
             state: State::Init,
             error: String::new(),
             held: BTreeMap::new(),
+            kept: BTreeSet::new(),
         };
-        publisher.hold_initial();
+        for (channel, value) in publisher.initial() {
+            publisher.hold(&channel, &value);
+        }
         publisher
     }
 
-    /// Takes over the description of a device that was constructed (anew).
-    pub(crate) fn describe(&mut self, description: &Description) {
-        if self.description == *description {
-            return;
+    /// Takes over a device that was constructed anew, perhaps by a plugin that was loaded again, and
+    /// was told what is [`carried`](Self::carried). Returns what brings the broker in line: the values
+    /// that are new, and empty messages for channels that keep nothing there any more.
+    pub(crate) fn adopt(&mut self, spec: Arc<DeviceSpec>, description: &Description) -> Vec<Publish> {
+        let carried = self.carried(description);
+        self.spec = spec;
+        self.controls.adapt(&self.spec, description.trigger());
+        if *self.description != *description {
+            self.description = Arc::new(description.clone());
         }
-        let known = std::mem::replace(&mut self.description, description.clone());
-        if known.trigger() != description.trigger() || known.channels().is_empty() {
-            self.controls = Controls::new(&self.spec, description.trigger());
-        }
-        self.hold_initial();
+        let mut values: BTreeMap<String, Value> = self.initial().collect();
+        values.extend(carried);
+        let held = std::mem::take(&mut self.held);
+        let (held, obsolete): (BTreeMap<_, _>, _) =
+            held.into_iter().partition(|(name, _)| values.contains_key(name));
+        self.held = held;
+        let mut messages: Vec<_> = obsolete.into_values().filter_map(|(_, held)| clearing(&held)).collect();
+        messages.extend(self.clear_kept(|described| !described));
+        messages.extend(values.iter().filter_map(|(name, value)| self.hold(name, value)));
+        messages
     }
 
-    pub(crate) const fn description(&self) -> &Description {
+    /// Clears the kept samples of those channels for which `which`, told whether the device still
+    /// describes the channel, is true.
+    fn clear_kept(&mut self, which: impl Fn(bool) -> bool) -> Vec<Publish> {
+        let kept = std::mem::take(&mut self.kept);
+        let (gone, kept): (BTreeSet<_>, _) =
+            kept.into_iter().partition(|name| which(self.description.find(name).is_some()));
+        self.kept = kept;
+        gone.iter().map(|name| cleared(self.spec.address().channel(name).to_string())).collect()
+    }
+
+    /// Clears what the broker keeps of the device's channels, perhaps from an earlier life.
+    pub(crate) fn clear_channels(&mut self) -> Vec<Publish> {
+        let channels = self.description.channels().iter();
+        let retained = channels.filter(|channel| self.retains(channel.name.as_ref(), Some(channel)));
+        let retained = retained.map(|channel| channel.name.to_string());
+        let unheld: Vec<_> = retained.filter(|name| !self.held.contains_key(name)).collect();
+        self.kept.extend(unheld);
+        let held = std::mem::take(&mut self.held);
+        let mut messages: Vec<_> = held.into_values().filter_map(|(_, held)| clearing(&held)).collect();
+        messages.extend(self.clear_kept(|_| true));
+        messages
+    }
+
+    /// Clears everything that the broker keeps of the device; `$info`, by which listeners know it, last.
+    pub(crate) fn clear_all(&mut self) -> Vec<Publish> {
+        let mut messages = self.clear_channels();
+        let address = self.spec.address();
+        let own = [address.error().to_string(), address.state().to_string(), address.info().to_string()];
+        messages.extend(own.map(cleared));
+        messages
+    }
+
+    pub(crate) const fn description(&self) -> &Arc<Description> {
         &self.description
     }
 
-    /// Initial values of settable channels and framework controls, unless they have one already.
-    fn hold_initial(&mut self) {
+    /// Initial values of channels, and the present ones of the framework's controls.
+    fn initial(&self) -> impl Iterator<Item = (String, Value)> + use<> {
         let initial = self.description.channels().iter();
         let initial = initial.filter_map(|c| Some((c.name.to_string(), c.initial.clone()?)));
         let own = self.controls.values().into_iter().map(|(name, value)| (name.to_owned(), value));
-        for (channel, value) in initial.chain(own).collect::<Vec<_>>() {
-            if !self.held.contains_key(&channel) {
-                self.hold(&channel, &value);
-            }
-        }
+        initial.chain(own).collect::<Vec<_>>().into_iter()
     }
 
     /// Publishes the state of a settable channel if it changed.
@@ -92,7 +135,11 @@ impl Publisher {
             if channel.settable && reading.qos_override().is_none() {
                 messages.extend(self.hold(&channel.name, &value));
             } else {
-                messages.push(self.sample(&channel.name, Some(&channel), &value, instant, reading));
+                let message = self.sample(&channel.name, Some(&channel), &value, instant, reading);
+                if message.retain && !self.kept.contains(channel.name.as_ref() as &str) {
+                    self.kept.insert(channel.name.to_string());
+                }
+                messages.push(message);
             }
         }
         Ok(messages)
@@ -113,11 +160,16 @@ impl Publisher {
         let device_qos = if state { self.controls.qos.max(Qos::AtLeastOnce) } else { self.controls.qos };
         let qos = reading.qos_override().or_else(|| configured.and_then(|c| c.qos));
         let qos = qos.or_else(|| channel.and_then(|c| c.qos)).unwrap_or(device_qos);
-        let retain = reading.retain_override().or_else(|| configured.and_then(|c| c.retain));
-        let retain = retain.or_else(|| channel.and_then(|c| c.retain));
-        let retain = retain.unwrap_or(state || self.spec.config.retain);
+        let retain = reading.retain_override().unwrap_or_else(|| self.retains(name, channel));
         let topic = self.spec.address().channel(name).to_string();
         Publish::new(topic, self.sampler.payload(value, instant)).qos(qos).retain(retain)
+    }
+
+    /// Whether the broker keeps the samples of a channel that say nothing else themselves.
+    fn retains(&self, name: &str, channel: Option<&Channel>) -> bool {
+        let configured = self.spec.config.channels.get(name).and_then(|configured| configured.retain);
+        let state = channel.is_none_or(|channel| channel.settable);
+        configured.or_else(|| channel?.retain).unwrap_or(state || self.spec.config.retain)
     }
 
     /// Changes the state; the message, if it is another one than before.
@@ -187,12 +239,15 @@ impl Publisher {
         birth
     }
 
-    /// Values that a device constructed anew has to be told: those that differ from its initial ones.
-    pub(crate) fn restorable(&self) -> Vec<(String, Value)> {
+    /// Values that a device constructed anew has to be told: those that differ from the initial ones
+    /// of the present device and fit the new one.
+    pub(crate) fn carried(&self, new: &Description) -> Vec<(String, Value)> {
         let settable = self.description.channels().iter().filter(|channel| channel.settable);
         let changed = settable.filter_map(|channel| {
-            let (value, _) = self.held.get(channel.name.as_ref() as &str)?;
-            (channel.initial.as_ref() != Some(value)).then(|| (channel.name.to_string(), value.clone()))
+            let name: &str = channel.name.as_ref();
+            let (value, _) = self.held.get(name)?;
+            let value = (channel.initial.as_ref() != Some(value)).then_some(value)?;
+            Some((name.to_owned(), new.check_command(name, value).ok()?))
         });
         changed.collect()
     }
@@ -207,4 +262,13 @@ impl Publisher {
         let own = || self.controls.channels().into_iter().find(|own: &Channel| own.name == channel);
         self.description.find(channel).cloned().or_else(own)
     }
+}
+
+/// What takes a topic's retained message back.
+fn cleared(topic: String) -> Publish {
+    Publish::new(topic, "").retain(true)
+}
+
+fn clearing(message: &Publish) -> Option<Publish> {
+    message.retain.then(|| cleared(message.topic.clone()))
 }

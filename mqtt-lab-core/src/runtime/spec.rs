@@ -6,6 +6,17 @@ use crate::{Kind, Settings};
 use mqtt_lab_wire::{Address, Info, Qos, State, Topic, WillInfo};
 use std::time::Duration;
 
+/// In what a device of a changed configuration differs from the running one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// The same kind by name and nothing else, made anew: its plugin was loaded again.
+    Reloaded,
+    /// Another kind, or other settings of the kind: another device under the same name.
+    Device,
+    /// Only what the runtime does with the device.
+    Options,
+}
+
 /// What a device task needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceSpec {
@@ -16,12 +27,34 @@ pub(crate) struct DeviceSpec {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) settings: Settings,
+    /// The table of this device alone: no settings, `count` 1, `id` and `group` filled in.
     pub(crate) config: DeviceConfig,
     pub(crate) mqtt: MqttConfig,
     pub(crate) credentials: Option<Credentials>,
 }
 
 impl DeviceSpec {
+    /// What is different in `new`, a device of the same name. Which table it came from does not count.
+    pub(crate) fn difference(&self, new: &Self) -> Option<Difference> {
+        let same_kind = self.kind.is_same_as(&new.kind);
+        let same_device = self.kind.name() == new.kind.name() && self.settings == new.settings;
+        let same_options =
+            self.config == new.config && self.mqtt == new.mqtt && self.credentials == new.credentials;
+        match (same_device, same_kind, same_options) {
+            (true, true, true) => None,
+            (true, true, false) => Some(Difference::Options),
+            (true, false, true) => Some(Difference::Reloaded),
+            (true, false, false) | (false, _, _) => Some(Difference::Device),
+        }
+    }
+
+    /// Whether messages that this device left with the broker may be wrong for `new`.
+    pub(crate) fn leaves_other_messages_than(&self, new: &Self) -> bool {
+        self.difference(new) != Some(Difference::Options)
+            || self.config.retain != new.config.retain
+            || self.config.channels != new.config.channels
+    }
+
     pub(crate) fn address(&self) -> Address<'_> {
         // The names were checked when the lab was built.
         Address::of_foreign(&self.root, &self.group, &self.id)

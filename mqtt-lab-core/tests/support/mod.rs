@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod bench;
+
 use mqtt_lab_core::broker::{Broker, BrokerConfig};
 use mqtt_lab_core::link::{Event, Events, Incoming, Link, LinkConfig, Publish, Subscription};
 use mqtt_lab_core::prelude::*;
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Long enough for a busy machine; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn broker() -> Broker {
     let config = BrokerConfig { bind: ([127, 0, 0, 1], 0).into(), ..BrokerConfig::default() };
@@ -20,6 +22,19 @@ pub(crate) async fn broker() -> Broker {
 
 pub(crate) fn lab(broker: &Broker) -> LabBuilder {
     Lab::builder().broker(broker.address()).plugin(&plugin())
+}
+
+/// Waits until something is true that nobody tells of.
+#[track_caller]
+pub(crate) fn becomes_true(what: &str, is_true: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !is_true() {
+            assert!(tokio::time::Instant::now() < deadline, "{caller}: not in {PATIENCE:?}: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 /// A message as the observer saw it.
@@ -40,7 +55,9 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) async fn connect(broker: &Broker) -> Self {
-        let mut config = LinkConfig::new(broker.address().to_string(), "observer");
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("observer-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut config = LinkConfig::new(broker.address().to_string(), name);
         let mut all = Subscription::new("#", Qos::ExactlyOnce);
         all.retain_as_published = true;
         config.subscriptions = vec![all];
@@ -79,6 +96,17 @@ impl Observer {
         let (topic, part) = (topic.to_owned(), part.to_owned());
         let what = format!("`{part}` on `{topic}`");
         async move { self.until(&what, move |seen| seen.topic == topic && seen.payload.contains(&part)).await }
+    }
+
+    /// What was seen last on a topic.
+    pub(crate) fn last(&self, topic: &str) -> Option<&Seen> {
+        self.seen.iter().rev().find(|seen| seen.topic == topic)
+    }
+
+    /// Every payload seen on a topic.
+    pub(crate) fn payloads(&self, topic: &str) -> Vec<&str> {
+        let seen = self.seen.iter().filter(|seen| seen.topic == topic);
+        seen.map(|seen| seen.payload.as_str()).collect()
     }
 
     fn take(&mut self, message: Incoming) -> Seen {
@@ -281,7 +309,7 @@ impl Sensor for Button {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(crate) struct Nothing {}
 
 pub(crate) fn plugin() -> Plugin {
     Plugin::new("test", "0.0.0")
