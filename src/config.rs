@@ -5,11 +5,12 @@ use crate::locate::{self, Step};
 use mqtt_lab_core::broker::BrokerConfig;
 use mqtt_lab_core::config::{DeviceConfig, MqttConfig, PluginsConfig, Problem};
 use mqtt_lab_core::plugin::{LoadError, PluginLoader};
-use mqtt_lab_core::{BuildError, Lab, LabBuilder, Role};
+use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The lab that runs without a file.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -103,7 +104,10 @@ impl Source {
     pub(crate) fn tables_that_need_a_restart(&self, started: &Self) -> Vec<String> {
         let tables = |source: &Self| {
             let table = source.text.parse::<toml::Table>().unwrap_or_default();
-            table.into_iter().filter(|(key, _)| key != "sensor" && key != "actuator").collect::<BTreeMap<_, _>>()
+            table
+                .into_iter()
+                .filter(|(key, _)| key != "sensor" && key != "actuator")
+                .collect::<BTreeMap<_, _>>()
         };
         let (now, before) = (tables(self), tables(started));
         let differ = now.keys().chain(before.keys()).filter(|key| now.get(*key) != before.get(*key));
@@ -128,20 +132,22 @@ impl Source {
             .group(&lab.group)
             .seed(lab.seed)
             .mqtt(mqtt.clone())
-            .plugin(&mqtt_lab_plugins::plugin())
+            .plugin(built_in())
             .devices(sensor.iter().chain(actuator).cloned())
     }
 
     /// Checks that no actuator stands under `[[sensor]]` and no sensor under `[[actuator]]`, and what
     /// other tables demand of each other.
     pub(crate) fn check_tables(&self) -> Result<(), Failure> {
-        let plugin = mqtt_lab_plugins::plugin();
+        let plugin = built_in();
         let mut mistakes = Vec::new();
         let tables = [(&self.config.sensor, Role::Actuator), (&self.config.actuator, Role::Sensor)];
         let mut device = 0;
         for (devices, wrong) in tables {
             for config in devices {
-                let kind = plugin.kinds().iter().find(|kind| kind.name() == config.kind);
+                // A plugin of its own may offer a kind of the same name.
+                let mut built_in = plugin.kinds().iter().filter(|_| config.plugin.is_none());
+                let kind = built_in.find(|kind| kind.name() == config.kind);
                 if kind.is_some_and(|kind| kind.role() == wrong) {
                     let (is, table) =
                         (wrong.as_str(), if wrong == Role::Actuator { "actuator" } else { "sensor" });
@@ -209,4 +215,10 @@ pub(crate) fn plugin_loader(config: PluginsConfig, folder: &Path) -> PluginLoade
         Ok(program) => loader.host([program.into_os_string(), "plugin".into(), "host".into()]),
         Err(_) => loader,
     }
+}
+
+/// The kinds that are compiled in; made once, or a lab would take them for reloaded ones.
+fn built_in() -> &'static Plugin {
+    static PLUGIN: OnceLock<Plugin> = OnceLock::new();
+    PLUGIN.get_or_init(mqtt_lab_plugins::plugin)
 }

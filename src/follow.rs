@@ -131,6 +131,7 @@ fn reloaded(changes: &Changes) -> Notice {
         return Notice { level: NoticeLevel::Info, title: NoticeTitle::PluginReloaded, messages };
     }
     let kept = changes.kept_old.iter();
-    let messages = kept.map(|(device, why)| message(format!("{device} goes on with the old plugin; the new one {why}")));
+    let messages =
+        kept.map(|(device, why)| message(format!("{device} goes on with the old plugin; the new one {why}")));
     Notice { level: NoticeLevel::Error, title: NoticeTitle::PluginRefused, messages: messages.collect() }
 }

@@ -103,7 +103,11 @@ impl Running {
     }
 
     /// Goes over to changed devices or plugins. An error leaves everything as it was.
-    pub(crate) async fn apply(&mut self, source: &Source, loader: &mut PluginLoader) -> Result<Changes, Failure> {
+    pub(crate) async fn apply(
+        &mut self,
+        source: &Source,
+        loader: &mut PluginLoader,
+    ) -> Result<Changes, Failure> {
         let lab = lab(source, self.broker.as_ref(), loader).await?;
         self.devices.apply(lab).await.map_err(|error| source.explain(&error))
     }
@@ -116,7 +120,9 @@ impl Running {
         });
         let text = text.collect::<Vec<_>>().join("\n");
         match notice.title {
-            NoticeTitle::ConfigurationRefused => tracing::error!("the changed configuration is not used:\n{text}"),
+            NoticeTitle::ConfigurationRefused => {
+                tracing::error!("the changed configuration is not used:\n{text}")
+            }
             NoticeTitle::PluginRefused => tracing::error!("the changed plugin is not used:\n{text}"),
             NoticeTitle::PluginReloaded => tracing::info!("plugin reloaded: {text}"),
             _ => tracing::info!("configuration changed: {text}"),

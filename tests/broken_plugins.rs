@@ -76,8 +76,12 @@ fn static_kinds() -> mqtt_lab_core::Plugin {
     kinds.fold(plugin, |plugin, kind| plugin.kind(kind.clone()))
 }
 
-/// Where numbers of lines stand there is a `#`.
+/// Where numbers of lines, or of bytes that were wanted, stand there is a `#`.
 fn without_line(message: &str) -> String {
+    if let Some((before, rest)) = message.split_once("memory allocation of ") {
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        return format!("{before}memory allocation of #{after}");
+    }
     match message.rsplit_once(".rs:") {
         Some((before, line)) if line.bytes().all(|byte| byte.is_ascii_digit()) => format!("{before}.rs:#"),
         _ => message.to_owned(),
@@ -218,7 +222,7 @@ const DATATYPE: &str = "channel `value` does not take `warm`: expected a number"
 const SEGFAULT: &str = "its process was ended by signal 11 (segmentation fault)";
 const OVERFLOW: &str =
     "its process was ended by signal 6 (abort): fatal runtime error: stack overflow, aborting";
-const MEMORY: &str = "its process was ended by signal 6 (abort): memory allocation of 16777216 bytes failed \
+const MEMORY: &str = "its process was ended by signal 6 (abort): memory allocation of # bytes failed \
                       (`plugins.memory_mb` is 256)";
 
 /// Compiled in: the kind of the test bench has another name there, so that it is given alone.

@@ -82,10 +82,10 @@ pub use mqtt_lab_wire::{
 };
 pub use reading::Reading;
 pub use registry::{KindTaken, Plugin, Registry};
-/// The crate that makes a schema of a settings struct: `#[derive(JsonSchema)]` of the prelude.
-pub use schemars;
 #[cfg(feature = "runtime")]
 pub use running::RunningLab;
+/// The crate that makes a schema of a settings struct: `#[derive(JsonSchema)]` of the prelude.
+pub use schemars;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
 

@@ -37,13 +37,22 @@ pub(crate) fn run(arguments: &[&str], folder: &Path) -> Output {
 impl Lab {
     /// Starts the default lab, or a file, on free ports, with its data in `folder`.
     pub(crate) fn start(folder: &Path, file: Option<&str>) -> Self {
-        let mut command = program();
-        command.arg("run");
-        if let Some(toml) = file {
+        let file = file.map(|toml| {
             let path = folder.join(format!("{}.toml", rand_name()));
             std::fs::write(&path, toml).expect("the folder is writable");
-            command.arg(path);
-        }
+            path
+        });
+        Self::start_with(folder, file.as_deref())
+    }
+
+    /// As `start`, with a file that exists.
+    pub(crate) fn start_file(folder: &Path, file: &Path) -> Self {
+        Self::start_with(folder, Some(file))
+    }
+
+    fn start_with(folder: &Path, file: Option<&Path>) -> Self {
+        let mut command = program();
+        command.arg("run").args(file);
         command.args(["--web", "127.0.0.1:0", "--broker", "127.0.0.1:0", "--store"]);
         command.arg(folder.join("lab.sqlite")).current_dir(folder);
         let mut child =

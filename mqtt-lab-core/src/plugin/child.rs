@@ -14,6 +14,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
 
+/// What Rust says of backtraces, after what is to be told.
+const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "skipping backtrace printing"];
+
 /// Time to end by itself after its input was closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -197,8 +200,7 @@ async fn last_words(errors: ChildStderr, name: String) -> String {
     let mut last = String::new();
     while let Some(line) = lines.next().await {
         log.line(2, &line);
-        // Rust's advice about backtraces comes after what is to be told.
-        if !line.trim().is_empty() && !line.starts_with("note: ") {
+        if !line.trim().is_empty() && !ABOUT_BACKTRACES.iter().any(|about| line.starts_with(about)) {
             last = line.trim().chars().take(200).collect();
         }
     }
