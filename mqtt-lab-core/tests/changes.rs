@@ -9,7 +9,7 @@ use mqtt_lab_core::{BuildError, Lab};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
-use support::bench::{Bench, device, give_up_after, lab, words};
+use support::changing::{Bench, device, give_up_after, lab, words};
 
 #[tokio::test]
 async fn only_the_device_that_differs_is_restarted() {

@@ -7,7 +7,7 @@ use mqtt_lab_core::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use support::Nothing;
-use support::bench::{Bench, device, give_up_after, words};
+use support::changing::{Bench, device, give_up_after, words};
 
 /// What the constructor of a version does.
 #[derive(Clone, Copy, PartialEq)]

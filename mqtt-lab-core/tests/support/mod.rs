@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-pub(crate) mod bench;
+pub(crate) mod changing;
 
 use mqtt_lab_core::broker::{Broker, BrokerConfig};
 use mqtt_lab_core::link::{Event, Events, Incoming, Link, LinkConfig, Publish, Subscription};
