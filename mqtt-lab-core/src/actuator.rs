@@ -13,6 +13,14 @@ use async_trait::async_trait;
 /// - The state that `apply` returns is published, retained, when it changed; the dashboard shows a
 ///   command as pending until then.
 ///
+/// # Traps
+///
+/// - The state that counts is the one that `apply` returns, not the one that was asked for: a lamp that is
+///   broken says so by an error, a motor at its stop by the position where it is.
+/// - `apply` that outlasts `read_timeout_s` counts as hung: start what takes longer, and report its end as a
+///   sensor does (a kind may be [`both`](crate::Kind::both)).
+/// - After a failure the actuator is constructed anew and told the values that the user had set last.
+///
 /// # Example
 ///
 /// ```

@@ -21,6 +21,16 @@ use async_trait::async_trait;
 /// - Blocking code is fine: a sensor has its own thread unless its kind is marked
 ///   [`cooperative`](crate::Kind::cooperative).
 ///
+/// # Traps
+///
+/// - NaN and infinity are no values: return an [`Error`] where there is nothing to measure.
+/// - A value that was not described, or lies outside of its range, is not sent; the dashboard shows why.
+/// - An event sensor whose `read` returns at once is asked a thousand times a second at most.
+/// - A panic ends the device, not the lab. `exit`, `abort` and a segmentation fault end the lab, unless the
+///   plugin has a process of its own: see [`plugin`](crate::plugin).
+/// - In a library, background tasks (`tokio::spawn`) run only while the lab waits in `read` or has nothing
+///   else to ask; a thread of your own runs always.
+///
 /// # Example
 ///
 /// ```
