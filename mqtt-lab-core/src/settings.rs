@@ -81,7 +81,11 @@ pub enum CreateError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting { message, .. } => f.write_str(message),
+            // Serde names an unknown key itself.
+            Self::Setting { path, message } => match path.last() {
+                Some(key) if !message.contains(&format!("`{key}`")) => write!(f, "`{}`: {message}", path.join(".")),
+                _ => f.write_str(message),
+            },
             Self::Refused(error) => write!(f, "{error}"),
         }
     }

@@ -126,6 +126,12 @@ impl Bench {
         self.runtime.block_on(async move { start.elapsed() })
     }
 
+    /// Lets time go by for the device without asking it anything: its background tasks run meanwhile.
+    pub fn advance(&mut self, time: Duration) {
+        // The clock is paused: a sleep returns at once and moves it ahead.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+
     /// Drops a `read` at its first, second, third … `.await` that waits, as a control change does to an
     /// event sensor, until one `read` runs through; returns that reading.
     ///
