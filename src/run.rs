@@ -148,7 +148,9 @@ impl Running {
         }
         let sensors: u32 = config.sensor.iter().map(|device| device.count).sum();
         let actuators: u32 = config.actuator.iter().map(|device| device.count).sum();
-        lines.push(format!("  devices    {sensors} sensors, {actuators} actuators"));
+        let many = |n: u32, what| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (sensors, actuators) = (many(sensors, "sensor"), many(actuators, "actuator"));
+        lines.push(format!("  devices    {sensors}, {actuators}"));
         lines.push("  Ctrl-C stops".to_owned());
         // The terminal may be gone; the lab runs all the same.
         let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
