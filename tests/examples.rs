@@ -7,23 +7,13 @@ mod support;
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::Command;
 use support::{Lab, run};
 use tempfile::TempDir;
 
 /// Runs a line of shell in the folder of the examples.
 #[track_caller]
 fn typed(line: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", line]).current_dir(folder);
-    // What this test was started with is not the reader's; built libraries stand below each crate.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
-        shell.env_remove(name);
-    }
-    let output = shell.output().expect("a shell");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{line}\n{said}");
+    support::typed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"), line);
 }
 
 fn value(lab: &Lab, device: &str, channel: &str) -> impl Fn(&dyn Fn(&Value) -> bool) -> Value {

@@ -4,8 +4,7 @@ mod support;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use support::{Lab, run};
+use support::{Lab, run, typed};
 
 /// CPU time that the first build of a sensor in Rust may take, in seconds.
 const FIRST_BUILD_S: f64 = 60.0;
@@ -15,21 +14,6 @@ fn new(folder: &Path, role: &str, name: &str, language: &str) -> PathBuf {
     let made = run(&["new", role, name, "--lang", language], folder);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     folder.join(name)
-}
-
-/// Runs a line of shell as the student would type it; what it printed.
-#[track_caller]
-fn typed(folder: &Path, line: &str) -> String {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", line]).current_dir(folder);
-    // What this test was started with is not the student's.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
-        shell.env_remove(name);
-    }
-    let output = shell.output().expect("a shell");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{line}\n{said}");
-    said
 }
 
 /// Runs `mqtt-lab plugin check` on it.

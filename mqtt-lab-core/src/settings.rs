@@ -83,7 +83,9 @@ impl fmt::Display for CreateError {
         match self {
             // Serde names an unknown key itself.
             Self::Setting { path, message } => match path.last() {
-                Some(key) if !message.contains(&format!("`{key}`")) => write!(f, "`{}`: {message}", path.join(".")),
+                Some(key) if !message.contains(&format!("`{key}`")) => {
+                    write!(f, "`{}`: {message}", path.join("."))
+                }
                 _ => f.write_str(message),
             },
             Self::Refused(error) => write!(f, "{error}"),

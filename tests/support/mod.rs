@@ -34,6 +34,21 @@ pub(crate) fn run(arguments: &[&str], folder: &Path) -> Output {
     program().args(arguments).current_dir(folder).output().expect("the program starts")
 }
 
+/// Runs a line of shell as a student would type it; what it printed.
+#[track_caller]
+pub(crate) fn typed(folder: &Path, line: &str) -> String {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir(folder);
+    // What this test was started with is not the student's.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+        shell.env_remove(name);
+    }
+    let output = shell.output().expect("a shell");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{line}\n{said}");
+    said
+}
+
 impl Lab {
     /// Starts the default lab, or a file, on free ports, with its data in `folder`.
     pub(crate) fn start(folder: &Path, file: Option<&str>) -> Self {
