@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What tells one state of a file from the next; none: it is not there.
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// What the lab follows, and what it runs now.
 pub(crate) struct Follower {
@@ -33,9 +33,8 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Follows the files of a lab that runs.
-    pub(crate) fn new(options: RunOptions, source: Source, loader: PluginLoader) -> Self {
-        let read = options.file.as_deref().and_then(stamp);
+    /// Follows the files of a lab that runs. `read` is the stamp of the file from before it was read.
+    pub(crate) fn new(options: RunOptions, source: Source, loader: PluginLoader, read: Stamp) -> Self {
         Self { options, started: source.clone(), source, loader, read, last: read }
     }
 
@@ -97,7 +96,8 @@ impl Follower {
     }
 }
 
-fn stamp(file: &Path) -> Stamp {
+/// The stamp of a file.
+pub(crate) fn stamp(file: &Path) -> Stamp {
     let of = file.metadata().ok()?;
     Some((of.modified().ok()?, of.len()))
 }

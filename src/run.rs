@@ -3,7 +3,7 @@
 use crate::arguments::RunOptions;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
-use crate::follow::Follower;
+use crate::follow::{self, Follower};
 use mqtt_lab_core::broker::{Broker, BrokerError};
 use mqtt_lab_core::link::{Credentials, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
@@ -29,6 +29,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    // Before it is read: what is changed while the lab starts is noticed, too.
+    let stamp = options.file.as_deref().and_then(follow::stamp);
     let mut source = Source::read(options.file.as_deref())?;
     override_with(&mut source.config, options);
     source.check_tables()?;
@@ -39,7 +41,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
         let mut loader = source.loader();
         let mut running = Running::start(&source, &mut loader).await?;
         running.announce(&source);
-        let mut follower = Follower::new(options.clone(), source, loader);
+        let mut follower = Follower::new(options.clone(), source, loader, stamp);
         tokio::select! {
             () = interrupt.received() => {}
             () = async { running.warn_of_missing().await; follower.follow(&mut running).await } => {}
