@@ -4,7 +4,7 @@
 //! $ cargo bench --bench plugins
 //! ```
 //!
-//! A reading is one `Device::read` of a counter, on the thread that asks: what the runtime adds (the hop
+//! A reading is one `Device::read` of one number, on the thread that asks: what the runtime adds (the hop
 //! from the device's thread, the message) is the same for all forms. The forms take turns, and the median of
 //! the rounds counts. A missed target is printed as `missed` and is no failure: machines differ.
 
@@ -14,12 +14,11 @@ mod plugin_files;
 use mqtt_lab_core::config::{Isolation, PluginsConfig};
 use mqtt_lab_core::plugin::{PluginLoader, PluginSource};
 use mqtt_lab_core::{Device, Kind, Plugin, Settings};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout};
 
 const ROUNDS: usize = 31;
 const CALLS: u32 = 20_000;
@@ -49,11 +48,11 @@ async fn main() {
         None => None,
     };
 
-    let mut compiled_in = counter(&bad_plugin::plugin()).await;
-    let mut of_library = counter(&in_library).await;
-    let mut of_process = counter(&in_process).await;
+    let mut compiled_in = device(&bad_plugin::plugin(), "bad", "{}").await;
+    let mut of_library = device(&in_library, "bad", "{}").await;
+    let mut of_process = device(&in_process, "bad", "{}").await;
     let mut of_c = match &in_c {
-        Some(plugin) => Some(counter(plugin).await),
+        Some(plugin) => Some(device(plugin, "counter", r#"{"port":1,"quiet":true}"#).await),
         None => None,
     };
     let mut bare = Bare::start();
@@ -64,7 +63,7 @@ async fn main() {
         if let Some(of_c) = &mut of_c {
             c.push(nanoseconds(&mut **of_c, CALLS).await);
         }
-        pipe.push(bare.nanoseconds().await);
+        pipe.push(bare.nanoseconds());
         process.push(nanoseconds(&mut *of_process, ROUND_TRIPS).await);
     }
 
@@ -82,10 +81,12 @@ async fn main() {
     report("  that is so many round trips", process / pipe, "", 2.0);
 }
 
-async fn counter(plugin: &Plugin) -> Box<dyn Device> {
-    let kind = plugin.kinds().iter().find(|kind| kind.name() == "counter");
-    let kind: &Kind = kind.expect("the plugin has a counter");
-    kind.create(Settings::new()).await.expect("a counter")
+/// The plugin of the tests is well as long as no fault is asked for.
+async fn device(plugin: &Plugin, kind: &str, settings: &str) -> Box<dyn Device> {
+    let kind = plugin.kinds().iter().find(|offered| offered.name() == kind);
+    let kind: &Kind = kind.expect("the plugin has it");
+    let settings: Settings = serde_json::from_str(settings).expect("JSON");
+    kind.create(settings).await.expect("a device")
 }
 
 async fn nanoseconds(device: &mut dyn Device, calls: u32) -> f64 {
@@ -116,32 +117,39 @@ fn compile(folder: &Path) -> Option<PathBuf> {
     command.status().is_ok_and(|status| status.success()).then_some(library)
 }
 
-/// A process that only sends back what it gets.
+/// A process that only sends back what it gets, asked without any runtime in between.
 struct Bare {
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Bare {
     fn start() -> Self {
-        let mut cat = tokio::process::Command::new("cat");
-        let cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = cat.spawn().expect("`cat`");
+        let mut cat = Command::new("cat");
+        let mut child = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`cat`");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
-        Self { _child: child, input, output }
+        Self { child, input, output }
     }
 
-    async fn nanoseconds(&mut self) -> f64 {
+    fn nanoseconds(&mut self) -> f64 {
         let begin = Instant::now();
         let mut line = Vec::new();
         for _ in 0..ROUND_TRIPS {
-            self.input.write_all(LINE).await.expect("it reads");
+            self.input.write_all(LINE).expect("it reads");
             line.clear();
-            self.output.read_until(b'\n', &mut line).await.expect("it writes");
+            self.output.read_until(b'\n', &mut line).expect("it writes");
             assert_eq!(line.len(), LINE.len());
         }
         begin.elapsed().as_secs_f64() * 1e9 / f64::from(ROUND_TRIPS)
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // It would end by itself with its input.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -128,6 +128,13 @@ impl Description {
         self
     }
 
+    /// The same description with other channels.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn map_channels(mut self, change: impl FnMut(Channel) -> Channel) -> Self {
+        self.channels = self.channels.into_iter().map(change).collect();
+        self
+    }
+
     /// The channels.
     #[must_use]
     pub fn channels(&self) -> &[Channel] {

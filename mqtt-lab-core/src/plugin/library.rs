@@ -6,8 +6,10 @@ use super::inspect::{Inspected, inspect};
 use super::manifest::{KindManifest, Manifest};
 use super::{LoadError, collect::Collect};
 use crate::device::Interrupt;
-use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value};
+use crate::{Channel, CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value};
 use async_trait::async_trait;
+use mqtt_lab_wire::Str;
+use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -21,6 +23,25 @@ const WAIT_MS: u32 = 10_000;
 
 /// The same of a plugin that cannot: so late it obeys at worst.
 const WAIT_UNWOKEN_MS: u32 = 50;
+
+/// Most names of channels that are kept for ever.
+const MAX_NAMES: usize = 10_000;
+
+/// The channel with a name that need not be copied for each value of each reading. Every name is kept
+/// once, for as long as the program runs; those above [`MAX_NAMES`] are copied.
+fn with_kept_name(mut channel: Channel) -> Channel {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = names.get(channel.name.as_ref()).copied();
+    if let Some(name) = kept {
+        channel.name = Str::Borrowed(name);
+    } else if names.len() < MAX_NAMES {
+        let name: &'static str = channel.name.to_string().leak();
+        names.insert(name);
+        channel.name = Str::Borrowed(name);
+    }
+    channel
+}
 
 /// A loaded library. It is never unloaded: threads and thread-local destructors of the plugin may
 /// outlive its devices.
@@ -209,10 +230,10 @@ impl LibraryDevice {
         }
         let pointer = Pointer(pointer);
         let instance = Instance { table, alive: Arc::new(Mutex::new(Some(pointer))), pointer };
-        let description = serde_json::from_str(&collect.document).map_err(|error| {
+        let description: Description = serde_json::from_str(&collect.document).map_err(|error| {
             CreateError::Refused(Error::new(format_args!("its description cannot be read: {error}")))
         })?;
-        Ok(Self { instance, description })
+        Ok(Self { instance, description: description.map_channels(with_kept_name) })
     }
 
     /// How long a call into the library may wait.
