@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::locate::{self, Step};
 use mqtt_lab_core::broker::BrokerConfig;
-use mqtt_lab_core::config::{DeviceConfig, MqttConfig, PluginsConfig, Problem};
-use mqtt_lab_core::plugin::{LoadError, PluginLoader};
+use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem};
+use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use serde::Deserialize;
@@ -208,8 +208,13 @@ impl Source {
     }
 }
 
+/// One plugin without a lab; paths start at the working folder.
+pub(crate) async fn load_plugin(source: &PluginSource, isolation: Isolation) -> Result<Plugin, LoadError> {
+    plugin_loader(PluginsConfig::default(), Path::new("")).load(source, Some(isolation)).await
+}
+
 /// What loads plugins. A library that shall have a process of its own is run by this program again.
-pub(crate) fn plugin_loader(config: PluginsConfig, folder: &Path) -> PluginLoader {
+fn plugin_loader(config: PluginsConfig, folder: &Path) -> PluginLoader {
     let loader = PluginLoader::new(config, folder);
     match std::env::current_exe() {
         Ok(program) => loader.host([program.into_os_string(), "plugin".into(), "host".into()]),
@@ -218,7 +223,7 @@ pub(crate) fn plugin_loader(config: PluginsConfig, folder: &Path) -> PluginLoade
 }
 
 /// The kinds that are compiled in; made once, or a lab would take them for reloaded ones.
-fn built_in() -> &'static Plugin {
+pub(crate) fn built_in() -> &'static Plugin {
     static PLUGIN: OnceLock<Plugin> = OnceLock::new();
     PLUGIN.get_or_init(mqtt_lab_plugins::plugin)
 }

@@ -36,13 +36,7 @@ impl Failure {
 
     /// An error with all its causes, in one line.
     pub(crate) fn words_of(error: &dyn Error) -> String {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            message = format!("{message}: {inner}");
-            cause = inner.source();
-        }
-        message
+        mqtt_lab_core::Error::with_causes(error).to_string()
     }
 
     /// As [`Failure::of`], for what only another configuration can mend.

@@ -7,17 +7,13 @@ use crate::arguments::RunOptions;
 use crate::config::Source;
 use crate::failure::Failure;
 use crate::run::{Running, override_with};
-use mqtt_lab_core::Changes;
 use mqtt_lab_core::plugin::PluginLoader;
+use mqtt_lab_core::{Changes, FileStamp};
 use mqtt_lab_web::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Time between two looks. A file must be the same twice: one that is being written is waited for.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// What tells one state of a file from the next; none: it is not there.
-pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// What the lab follows, and what it runs now.
 pub(crate) struct Follower {
@@ -28,13 +24,18 @@ pub(crate) struct Follower {
     source: Source,
     loader: PluginLoader,
     /// The file as it was when it was read, and as it was at the last look.
-    read: Stamp,
-    last: Stamp,
+    read: Option<FileStamp>,
+    last: Option<FileStamp>,
 }
 
 impl Follower {
     /// Follows the files of a lab that runs. `read` is the stamp of the file from before it was read.
-    pub(crate) fn new(options: RunOptions, source: Source, loader: PluginLoader, read: Stamp) -> Self {
+    pub(crate) fn new(
+        options: RunOptions,
+        source: Source,
+        loader: PluginLoader,
+        read: Option<FileStamp>,
+    ) -> Self {
         Self { options, started: source.clone(), source, loader, read, last: read }
     }
 
@@ -54,7 +55,7 @@ impl Follower {
 
     fn file_changed(&mut self) -> bool {
         let Some(file) = &self.options.file else { return false };
-        let now = stamp(file);
+        let now = FileStamp::of(file);
         let settled = now == self.last;
         self.last = now;
         if !settled || now == self.read {
@@ -94,12 +95,6 @@ impl Follower {
         };
         running.tell(&notice);
     }
-}
-
-/// The stamp of a file.
-pub(crate) fn stamp(file: &Path) -> Stamp {
-    let of = file.metadata().ok()?;
-    Some((of.modified().ok()?, of.len()))
 }
 
 fn message(text: impl Into<String>) -> NoticeMessage {

@@ -1,7 +1,8 @@
 //! `mqtt-lab kinds`.
 
+use crate::config::{built_in, load_plugin};
 use crate::failure::Failure;
-use mqtt_lab_core::config::PluginsConfig;
+use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::{Kind, Plugin, Role};
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::path::Path;
 pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failure> {
     let plugin = match file {
         Some(file) => load(file)?,
-        None => mqtt_lab_plugins::plugin(),
+        None => built_in().clone(),
     };
     let Some(name) = kind else {
         for kind in plugin.kinds() {
@@ -30,8 +31,7 @@ pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failu
 
 fn load(file: &Path) -> Result<Plugin, Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
-    let mut loader = crate::config::plugin_loader(PluginsConfig::default(), Path::new(""));
-    let loaded = runtime.block_on(loader.load(&PluginSource::Path(file.into()), None));
+    let loaded = runtime.block_on(load_plugin(&PluginSource::Path(file.into()), Isolation::None));
     loaded.map_err(|error| Failure::in_config(&error, Some(error.hint().to_owned())))
 }
 

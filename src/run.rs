@@ -3,11 +3,11 @@
 use crate::arguments::RunOptions;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
-use crate::follow::{self, Follower};
+use crate::follow::Follower;
 use mqtt_lab_core::broker::{Broker, BrokerError};
 use mqtt_lab_core::link::{Credentials, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
-use mqtt_lab_core::{BuildError, Changes, Lab, RunningLab};
+use mqtt_lab_core::{BuildError, Changes, FileStamp, Lab, RunningLab};
 use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PublishLog, Seen, StartError, Web};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
     // Before it is read: what is changed while the lab starts is noticed, too.
-    let stamp = options.file.as_deref().and_then(follow::stamp);
+    let stamp = options.file.as_deref().and_then(FileStamp::of);
     let mut source = Source::read(options.file.as_deref())?;
     override_with(&mut source.config, options);
     source.check_tables()?;

@@ -99,7 +99,7 @@ async fn all_send(devices: Vec<DeviceConfig>, channel: &str, count: usize) {
         sent.insert(value.await.topic);
         observer.seen.clear();
     }
-    assert!(running.stop().await.is_empty(), "everything was delivered");
+    assert_eq!(format!("{:?}", running.stop().await), "[]", "everything was delivered");
     until_nothing_is_left(before).await;
 }
 

@@ -38,7 +38,8 @@ impl Error {
     }
 
     /// An error that says what `error` says, with all its causes.
-    pub(crate) fn with_causes(error: &dyn std::error::Error) -> Self {
+    #[must_use]
+    pub fn with_causes(error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {

@@ -41,6 +41,7 @@ mod description;
 mod device;
 mod error;
 mod kind;
+mod panicked;
 pub mod plugin;
 mod reading;
 mod registry;
@@ -56,6 +57,8 @@ pub mod broker;
 mod changes;
 #[cfg(feature = "runtime")]
 pub mod config;
+#[cfg(feature = "plugins")]
+mod file_stamp;
 #[cfg(feature = "runtime")]
 mod lab;
 #[cfg(feature = "runtime")]
@@ -77,6 +80,8 @@ pub use changes::Changes;
 pub use description::{CheckError, Description};
 pub use device::{Device, Interrupt};
 pub use error::{Error, Result};
+#[cfg(feature = "plugins")]
+pub use file_stamp::FileStamp;
 pub use kind::{IntoActuator, IntoSensor, Kind};
 #[cfg(feature = "runtime")]
 pub use lab::{BuildError, Lab, LabBuilder};

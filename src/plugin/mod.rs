@@ -7,7 +7,7 @@ mod trial;
 
 use crate::arguments::{CheckOptions, PluginCommand};
 use crate::failure::Failure;
-use mqtt_lab_core::config::{Isolation, PluginsConfig};
+use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::trial::TrialError;
 use mqtt_lab_core::{CreateError, Kind, Plugin, PluginForm, Role};
@@ -57,9 +57,7 @@ async fn load(options: &CheckOptions) -> Result<Plugin, Failure> {
         words => PluginSource::Command(words.iter().map(|word| word.display().to_string()).collect()),
     };
     let isolation = if options.process { Isolation::Process } else { Isolation::None };
-    let mut loader = crate::config::plugin_loader(PluginsConfig::default(), Path::new(""));
-    let loaded = loader.load(&source, Some(isolation)).await;
-    loaded.map_err(|error| {
+    crate::config::load_plugin(&source, isolation).await.map_err(|error| {
         // The loader's own hint names this command.
         let hint = error.hint();
         Failure::in_config(&error, (!hint.contains("plugin check")).then(|| hint.to_owned()))

@@ -2,7 +2,7 @@
 
 use super::line_protocol::{Answer, MAX_LINE, Op, Request};
 use super::lines::Lines;
-use super::log::Limited;
+use super::log::{Limited, level_of};
 use super::spawn::Launch;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -205,16 +205,6 @@ async fn last_words(errors: ChildStderr, name: String) -> String {
         }
     }
     last
-}
-
-fn level_of(word: &str) -> u32 {
-    match word {
-        "error" => 1,
-        "warn" => 2,
-        "debug" => 4,
-        "trace" => 5,
-        _ => 3,
-    }
 }
 
 /// How it ended, in words, with its last line.

@@ -4,6 +4,7 @@
 //! them here touches nobody else.
 
 use super::abi::{Host, Text};
+use crate::panicked;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
@@ -26,7 +27,7 @@ pub(crate) fn forward_to(host: &'static Host) {
         let _ = log::set_logger(&Forward);
         log::set_max_level(level_filter(host.max_level));
         std::panic::set_hook(Box::new(|info| {
-            let text = payload(info.payload());
+            let text = panicked::text(info.payload());
             let (file, line) = info.location().map_or(("", 0), |at| (at.file(), at.line()));
             send(1, "panic", &format!("panicked: {text}"), file, line);
             let text = if file.is_empty() { text } else { format!("{text}, at {file}:{line}") };
@@ -38,12 +39,7 @@ pub(crate) fn forward_to(host: &'static Host) {
 
 /// What a caught panic says, with file and line where the hook saw it.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| payload(panic))
-}
-
-fn payload(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
+    PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| panicked::text(panic))
 }
 
 fn send(level: u32, target: &str, message: &str, file: &str, line: u32) {
@@ -54,7 +50,8 @@ fn send(level: u32, target: &str, message: &str, file: &str, line: u32) {
 
 struct Forward;
 
-const fn number(level: Level) -> u32 {
+/// The number of a level in the ABI.
+pub(crate) const fn number(level: Level) -> u32 {
     match level {
         Level::ERROR => 1,
         Level::WARN => 2,

@@ -210,9 +210,7 @@ fn failure(error: &Error) -> Answer {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Answer {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    Answer { error: Some(text.unwrap_or_default()), panicked: true, ..Answer::default() }
+    Answer { error: Some(crate::panicked::text(panic)), panicked: true, ..Answer::default() }
 }
 
 fn no_device() -> Answer {

@@ -3,7 +3,6 @@
 use super::abi::{Host, Text};
 use serde_json::Value;
 use std::sync::OnceLock;
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 /// The one table; it lives as long as the program.
@@ -16,11 +15,7 @@ pub(crate) fn host() -> &'static Host {
             // A plugin's process has no log of its own: the lab decides.
             None if super::log::goes_to_lines() => 4,
             None => 0,
-            Some(Level::ERROR) => 1,
-            Some(Level::WARN) => 2,
-            Some(Level::INFO) => 3,
-            Some(Level::DEBUG) => 4,
-            Some(_) => 5,
+            Some(level) => super::guest_log::number(level),
         },
         log,
         setting_number,

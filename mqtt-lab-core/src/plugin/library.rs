@@ -3,10 +3,12 @@
 use super::abi::{self, PluginV1, Sink, Text};
 use super::host_table;
 use super::inspect::{Inspected, inspect};
-use super::manifest::{KindManifest, Manifest};
+use super::manifest::{self, KindManifest, Manifest};
 use super::{LoadError, collect::Collect};
 use crate::device::Interrupt;
-use crate::{Channel, CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value};
+use crate::{
+    Channel, CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value, panicked,
+};
 use async_trait::async_trait;
 use mqtt_lab_wire::Str;
 use std::collections::BTreeSet;
@@ -223,16 +225,14 @@ impl LibraryDevice {
         };
         if code != abi::OK {
             return Err(match (code, collect.error(code)) {
-                (abi::PANIC, (_, error)) => panicked(&error),
+                (abi::PANIC, (_, error)) => panicked::goes_on(error),
                 (_, (Some(path), error)) => CreateError::Setting { path, message: error.to_string() },
                 (_, (None, error)) => CreateError::Refused(error),
             });
         }
         let pointer = Pointer(pointer);
         let instance = Instance { table, alive: Arc::new(Mutex::new(Some(pointer))), pointer };
-        let description: Description = serde_json::from_str(&collect.document).map_err(|error| {
-            CreateError::Refused(Error::new(format_args!("its description cannot be read: {error}")))
-        })?;
+        let description = manifest::description(serde_json::from_str(&collect.document))?;
         Ok(Self { instance, description: description.map_channels(with_kept_name) })
     }
 
@@ -251,7 +251,7 @@ impl LibraryDevice {
         match call(self.instance.table, self.instance.pointer.0, &raw const sink) {
             abi::OK => Poll::Ready(collect.reading()),
             abi::PENDING => Poll::Pending,
-            abi::PANIC => panicked(&collect.error(abi::PANIC).1),
+            abi::PANIC => panicked::goes_on(collect.error(abi::PANIC).1),
             code => Poll::Ready(Err(collect.error(code).1)),
         }
     }
@@ -327,9 +327,4 @@ impl Device for LibraryDevice {
             }
         }))
     }
-}
-
-/// Goes on as the panic of the library, which has told it on its side already.
-fn panicked(error: &Error) -> ! {
-    std::panic::resume_unwind(Box::new(error.to_string()))
 }

@@ -4,12 +4,12 @@ use super::source::{Found, PluginSource, is_library};
 use super::spawn::Launch;
 use super::{LoadError, library, process};
 use crate::config::{Isolation, PluginsConfig};
-use crate::{Error, Plugin};
+use crate::{Error, FileStamp, Plugin};
 use mqtt_lab_wire::{PluginForm, PluginInfo};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Time to say what it offers, for a library or process.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,19 +35,11 @@ struct Loaded {
     plugin: Plugin,
     file: Option<PathBuf>,
     /// As the file was when it was loaded.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     /// As it was at the last look: a file that still changes is being written.
-    last: Option<Stamp>,
+    last: Option<FileStamp>,
     loads: u32,
     stale: bool,
-}
-
-/// What tells one build of a file from the next.
-type Stamp = (SystemTime, u64);
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let of = file.metadata().ok()?;
-    Some((of.modified().ok()?, of.len()))
 }
 
 impl PluginLoader {
@@ -82,12 +74,9 @@ impl PluginLoader {
         }
         let loads = before.map_or(0, |loaded| loaded.loads) + 1;
         let found = source.find(&self.base)?;
-        let file = match &found {
-            Found::Library(file) => Some(file.clone()),
-            Found::Program { file, .. } => file.clone(),
-        };
+        let file = found.file().map(Path::to_path_buf);
         // Before loading: a build that ends meanwhile is noticed as a change.
-        let stamp = file.as_deref().and_then(stamp);
+        let stamp = file.as_deref().and_then(FileStamp::of);
         let (plugin, form) = self.load_found(found, key.1).await?;
         let name = plugin.name().to_owned().into();
         let version = plugin.version().to_owned().into();
@@ -164,11 +153,8 @@ impl PluginLoader {
         let mut changed = false;
         for ((source, _), loaded) in &mut self.loaded {
             // A crate's library may be another file now: a release build after a debug one.
-            let found = source.find(base).ok().and_then(|found| match found {
-                Found::Library(file) => Some(file),
-                Found::Program { file, .. } => file,
-            });
-            let now = found.as_deref().and_then(stamp);
+            let found = source.find(base).ok().and_then(|found| found.file().map(Path::to_path_buf));
+            let now = found.as_deref().and_then(FileStamp::of);
             let settled = now.is_some() && now == loaded.last;
             loaded.last = now;
             if settled && (now != loaded.stamp || found != loaded.file) {

@@ -28,8 +28,17 @@ pub(crate) fn write_line(line: &Answer) -> std::io::Result<()> {
     lines.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
 }
 
+/// The word of each level of the ABI in the line protocol; what is above counts as `trace`.
+const LEVELS: [&str; 6] = ["error", "error", "warn", "info", "debug", "trace"];
+
+/// The level that a word means; an unknown one is `info`.
+pub(crate) fn level_of(word: &str) -> u32 {
+    let levels = (1..).zip(&LEVELS[1..]);
+    levels.into_iter().find(|(_, known)| **known == word).map_or(3, |(level, _)| level)
+}
+
 fn log_line(level: u32, message: &str) -> Answer {
-    let word = ["error", "error", "warn", "info", "debug"].get(level as usize).unwrap_or(&"trace");
+    let word = LEVELS.get(level as usize).unwrap_or(&"trace");
     let message: String = message.chars().take(MAX_MESSAGE).collect();
     Answer { log: Some((*word).into()), message: Some(message), ..Answer::default() }
 }

@@ -2,7 +2,7 @@
 
 use crate::Plugin;
 #[cfg(feature = "plugins")]
-use crate::{Device, Error, Kind, device::OnlyActs};
+use crate::{CreateError, Description, Device, Error, Kind, device::OnlyActs};
 use mqtt_lab_wire::Role;
 use serde::{Deserialize, Serialize};
 
@@ -87,4 +87,12 @@ impl KindManifest {
             Kind::erased(&self.name, self.role, factory).schema(move || schema.clone()).sample(self.sample);
         if self.seeded { kind.seeded() } else { kind }
     }
+}
+
+/// The description that a plugin's device answered with.
+#[cfg(feature = "plugins")]
+pub(crate) fn description(parsed: serde_json::Result<Description>) -> Result<Description, CreateError> {
+    parsed.map_err(|error| {
+        CreateError::Refused(Error::new(format_args!("its description cannot be read: {error}")))
+    })
 }

@@ -4,9 +4,9 @@
 
 use super::child::Child;
 use super::line_protocol::{Answer, Op, to_json};
-use super::manifest::{KindManifest, Manifest};
+use super::manifest::{self, KindManifest, Manifest};
 use super::spawn::Launch;
-use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value};
+use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value, panicked};
 use async_trait::async_trait;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -48,20 +48,13 @@ impl ProcessDevice {
     async fn create(launch: &Launch, kind: String, settings: Settings) -> Result<Self, CreateError> {
         let child = Child::start(launch).await.map_err(CreateError::Refused)?;
         let create = Op::Create { kind, settings };
-        let answer = child.ask(create).await.map_err(CreateError::Refused)?;
-        if let Some(error) = answer.error {
-            if answer.panicked {
-                panicked(&error);
-            }
-            return Err(match answer.setting {
-                Some(path) => CreateError::Setting { path, message: error },
-                None if answer.fatal => CreateError::Refused(Error::new(error).fatal()),
-                None => CreateError::Refused(Error::new(error)),
-            });
-        }
-        let description = serde_json::from_value(answer.ok.unwrap_or_default()).map_err(|error| {
-            CreateError::Refused(Error::new(format_args!("its description cannot be read: {error}")))
+        let mut answer = child.ask(create).await.map_err(CreateError::Refused)?;
+        let setting = answer.setting.take();
+        let answer = checked(answer).map_err(|error| match setting {
+            Some(path) => CreateError::Setting { path, message: error.to_string() },
+            None => CreateError::Refused(error),
         })?;
+        let description = manifest::description(serde_json::from_value(answer.ok.unwrap_or_default()))?;
         Ok(Self { child, description, reading: None })
     }
 }
@@ -97,14 +90,9 @@ impl Device for ProcessDevice {
 /// The answer, or the error in it.
 fn checked(answer: Answer) -> Result<Answer> {
     match answer.error {
-        Some(error) if answer.panicked => panicked(&error),
+        Some(error) if answer.panicked => panicked::goes_on(error),
         Some(error) if answer.fatal => Err(Error::new(error).fatal()),
         Some(error) => Err(Error::new(error)),
         None => Ok(answer),
     }
-}
-
-/// Goes on as the panic of the child, which has told it on its side already.
-fn panicked(error: &str) -> ! {
-    std::panic::resume_unwind(Box::new(error.to_owned()))
 }

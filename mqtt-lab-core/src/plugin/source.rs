@@ -33,6 +33,16 @@ pub(crate) enum Found {
     Program { command: Vec<OsString>, file: Option<PathBuf> },
 }
 
+impl Found {
+    /// The file that it is made of.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Library(file) => Some(file),
+            Self::Program { file, .. } => file.as_deref(),
+        }
+    }
+}
+
 impl From<&Path> for PluginSource {
     fn from(path: &Path) -> Self {
         Self::Path(path.into())

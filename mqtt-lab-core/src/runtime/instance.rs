@@ -5,9 +5,8 @@
 
 use super::interrupt::{Hook, interruptible};
 use crate::actor::{QUEUE, Request, serve};
-use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value};
+use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value, panicked};
 use mqtt_lab_wire::Trigger;
-use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,7 +114,9 @@ impl Instance {
                     ended = caught(live(kind, settings, born, queue, &hook)) => ended,
                 }
             };
-            if let Err(panic) = interruptible(life, &hook).await {
+            // A cooperative device never blocks, so there is nothing to interrupt.
+            let outcome = if cooperative { life.await } else { interruptible(life, &hook).await };
+            if let Err(panic) = outcome {
                 let _ = ended.send(panic);
             }
         };
@@ -222,14 +223,9 @@ async fn caught(future: impl Future<Output = ()>) -> Result<(), String> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
+        Err(panic) => Poll::Ready(Err(panicked::text(&*panic))),
     })
     .await
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
 /// A device's thread, counted.

@@ -74,7 +74,7 @@ impl Bench {
     }
 
     pub(crate) async fn stop(self) {
-        assert_eq!(self.running.stop().await.len(), 0, "everything was delivered");
+        assert_eq!(format!("{:?}", self.running.stop().await), "[]", "everything was delivered");
     }
 }
 
