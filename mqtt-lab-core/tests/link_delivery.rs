@@ -335,6 +335,29 @@ async fn close_waits_for_the_acknowledgement_and_then_disconnects() {
     }
 }
 
+/// `close` on one thread meets the link at any point of its loop on another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_accepted_right_before_close_is_delivered() {
+    let broker = Broker::start().await;
+    for round in 0..300 {
+        let (link, _events) = spawn(broker.config(Version::V5));
+        let mut client = broker.welcome(false).await;
+        let server = tokio::spawn(async move {
+            let mut mirror = Mirror::default();
+            assert!(mirror.serve(&mut client, 1000).await);
+            mirror.received.len()
+        });
+        // Keeps the link busy, so that `close` comes while it runs.
+        let busy = round % 30;
+        for _ in 0..busy {
+            link.publish(publish("0").qos(Qos::AtMostOnce)).await.unwrap();
+        }
+        link.publish(publish("1")).await.unwrap();
+        link.close(LIMIT).await.unwrap();
+        assert_eq!(server.await.unwrap(), busy + 1);
+    }
+}
+
 #[tokio::test]
 async fn close_tells_what_the_broker_did_not_acknowledge_and_still_disconnects() {
     let broker = Broker::start().await;

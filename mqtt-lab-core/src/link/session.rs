@@ -103,9 +103,11 @@ impl<'a> Session<'a> {
     async fn speak(&mut self) -> Result<(), Failure> {
         loop {
             self.read_packets()?;
+            // Before what there is to send: what was accepted before the stop is then seen.
+            let stop = self.shared.stopping();
             let idle = self.gather()?;
             self.send()?;
-            match self.shared.stopping() {
+            match stop {
                 Stop::No => {}
                 Stop::WhenIdle if !(idle && self.write.is_empty()) => {}
                 Stop::WhenIdle | Stop::Now => {
