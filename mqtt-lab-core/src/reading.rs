@@ -16,7 +16,7 @@ use mqtt_lab_wire::{Qos, Str, Value};
 /// as one message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    values: Vec<(Str, Value)>,
+    values: Values,
     qos: Option<Qos>,
     retain: Option<bool>,
 }
@@ -25,14 +25,33 @@ impl Reading {
     /// A reading without values: nothing to publish.
     #[must_use]
     pub const fn new() -> Self {
-        Self { values: Vec::new(), qos: None, retain: None }
+        Self { values: Values::Many(Vec::new()), qos: None, retain: None }
     }
 
     /// Adds the value of a channel.
     #[must_use]
     pub fn with(mut self, channel: impl Into<Str>, value: impl Into<Value>) -> Self {
-        self.values.push((channel.into(), value.into()));
+        self.push(channel.into(), value.into());
         self
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, channel: Str, value: Value) {
+        if self.is_empty() {
+            self.values = Values::One((channel, value));
+        } else {
+            self.push_more(channel, value);
+        }
+    }
+
+    #[cold]
+    fn push_more(&mut self, channel: Str, value: Value) {
+        let mut values = match std::mem::take(&mut self.values) {
+            Values::Many(values) => values,
+            Values::One(first) => vec![first],
+        };
+        values.push((channel, value));
+        self.values = Values::Many(values);
     }
 
     /// Publishes this reading with another QoS than configured.
@@ -52,12 +71,13 @@ impl Reading {
     /// The value of a channel; a bare value answers to every name.
     #[must_use]
     pub fn get(&self, channel: &str) -> Option<&Value> {
-        self.values.iter().find(|(name, _)| name == channel || name.is_empty()).map(|(_, value)| value)
+        let named = |(name, _): &&(Str, Value)| name == channel || name.is_empty();
+        self.values.as_slice().iter().find(named).map(|(_, value)| value)
     }
 
     /// Channels and values; the name of a bare value is empty.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(name, value)| (name.as_ref(), value))
+        self.values.as_slice().iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// The QoS that overrides the configured one.
@@ -75,12 +95,40 @@ impl Reading {
     /// Whether there is nothing to publish.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.as_slice().is_empty()
+    }
+}
+
+/// Most readings hold one value, and need no memory of their own then.
+#[derive(Clone, Debug)]
+enum Values {
+    One((Str, Value)),
+    Many(Vec<(Str, Value)>),
+}
+
+impl Values {
+    const fn as_slice(&self) -> &[(Str, Value)] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values.as_slice(),
+        }
+    }
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
     }
 }
 
 impl<V: Into<Value>> From<V> for Reading {
     fn from(value: V) -> Self {
-        Self { values: vec![(Str::Borrowed(""), value.into())], ..Self::new() }
+        Self { values: Values::One((Str::Borrowed(""), value.into())), ..Self::new() }
     }
 }

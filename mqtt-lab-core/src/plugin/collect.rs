@@ -1,7 +1,7 @@
 //! What a call into a library yields: the other end of a `Sink`.
 
 use super::abi::{self, Sink, Text};
-use crate::{Description, Error, Qos, Reading, Result, Value};
+use crate::{Channel, Description, Error, Qos, Reading, Result, Value};
 use mqtt_lab_wire::{MAX_CHANNELS, Str};
 use std::ffi::c_void;
 
@@ -20,6 +20,12 @@ pub(crate) struct Collect<'a> {
     description: Option<&'a Description>,
     reading: Reading,
     pub(crate) document: String,
+    /// In a box: a reading has none, and is moved the faster.
+    trouble: Option<Box<Trouble>>,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
     setting: String,
     message: String,
     /// What the plugin must not have handed over.
@@ -51,8 +57,9 @@ impl<'a> Collect<'a> {
     }
 
     /// The reading.
+    #[inline]
     pub(crate) fn reading(self) -> Result<Reading> {
-        match self.wrong {
+        match self.trouble.and_then(|trouble| trouble.wrong) {
             Some(wrong) => Err(Error::new(wrong)),
             None => Ok(self.reading),
         }
@@ -60,30 +67,43 @@ impl<'a> Collect<'a> {
 
     /// The way to the wrong setting, if it is one, and the error.
     pub(crate) fn error(self, code: i32) -> (Option<Vec<String>>, Error) {
+        let Trouble { setting, message, .. } = *self.trouble.unwrap_or_default();
         let message = match code {
-            _ if !self.message.is_empty() => self.message,
+            _ if !message.is_empty() => message,
             abi::ERROR | abi::FATAL | abi::PANIC => "the plugin failed without saying why".into(),
             _ => format!("the plugin returned {code}, which means nothing"),
         };
         let error = Error::new(message);
-        (way(&self.setting), if code == abi::ERROR { error } else { error.fatal() })
+        (way(&setting), if code == abi::ERROR { error } else { error.fatal() })
     }
 
+    #[inline]
     fn add(&mut self, channel: &[u8], value: impl Into<Value>) {
         if self.reading.values().len() >= MAX_VALUES {
-            self.wrong.get_or_insert_with(|| format!("the reading has more than {MAX_VALUES} values"));
-            return;
+            return self.refuse(|| format!("the reading has more than {MAX_VALUES} values"));
         }
-        let known = self.description.and_then(|known| {
-            known.channels().iter().map(|channel| &channel.name).find(|name| name.as_bytes() == channel)
-        });
-        let name = match (known, channel) {
-            (_, []) => Str::Borrowed(""),
-            (Some(name), _) => name.clone(),
-            (None, other) => Str::Owned(String::from_utf8_lossy(other).into_owned()),
-        };
-        self.reading = std::mem::take(&mut self.reading).with(name, value);
+        self.reading.push(self.name(channel), value.into());
     }
+
+    #[inline]
+    fn name(&self, channel: &[u8]) -> Str {
+        let same = |known: &&Channel| known.name.as_bytes() == channel;
+        match self.description.and_then(|known| known.channels().iter().find(same)) {
+            Some(Channel { name: Str::Borrowed(name), .. }) => Str::Borrowed(name),
+            _ => copied(channel),
+        }
+    }
+
+    /// The first of several counts.
+    #[cold]
+    fn refuse(&mut self, wrong: impl FnOnce() -> String) {
+        self.trouble.get_or_insert_default().wrong.get_or_insert_with(wrong);
+    }
+}
+
+#[cold]
+fn copied(name: &[u8]) -> Str {
+    String::from_utf8_lossy(name).into_owned().into()
 }
 
 /// A JSON Pointer (RFC 6901) as its parts; none for an empty one.
@@ -128,9 +148,7 @@ unsafe extern "C" fn text(ctx: *mut c_void, channel: Text, value: Text) {
         Ok(text) => collect.add(channel, text.to_owned()),
         Err(error) => {
             let (channel, at) = (String::from_utf8_lossy(channel), error.valid_up_to());
-            collect
-                .wrong
-                .get_or_insert(format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
+            collect.refuse(|| format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
         }
     }
 }
@@ -139,10 +157,7 @@ unsafe extern "C" fn qos(ctx: *mut c_void, qos: u8) {
     let collect = unsafe { collect(ctx) };
     match Qos::from_level(qos) {
         Some(qos) => collect.reading = std::mem::take(&mut collect.reading).qos(qos),
-        None => {
-            let wrong = || format!("the reading asks for QoS {qos}; there are 0, 1 and 2");
-            collect.wrong.get_or_insert_with(wrong);
-        }
+        None => collect.refuse(|| format!("the reading asks for QoS {qos}; there are 0, 1 and 2")),
     }
 }
 
@@ -157,5 +172,6 @@ unsafe extern "C" fn document(ctx: *mut c_void, json: Text) {
 
 unsafe extern "C" fn error(ctx: *mut c_void, setting: Text, message: Text) {
     let collect = unsafe { collect(ctx) };
-    (collect.setting, collect.message) = unsafe { (cut(setting, MAX_ERROR), cut(message, MAX_ERROR)) };
+    let trouble = collect.trouble.get_or_insert_default();
+    (trouble.setting, trouble.message) = unsafe { (cut(setting, MAX_ERROR), cut(message, MAX_ERROR)) };
 }

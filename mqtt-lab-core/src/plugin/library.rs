@@ -17,6 +17,7 @@ use std::future::poll_fn;
 use std::io::Write as _;
 use std::mem::offset_of;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -242,6 +243,7 @@ impl LibraryDevice {
     }
 
     /// One call into the library.
+    #[inline]
     fn ask(
         &mut self,
         call: impl FnOnce(&PluginV1, *mut c_void, *const Sink) -> i32,
@@ -261,6 +263,7 @@ impl LibraryDevice {
     }
 
     /// A reading, or pending after `wait_ms`.
+    #[inline]
     pub(crate) fn read_for(&mut self, wait_ms: u32) -> Poll<Result<Reading>> {
         // SAFETY: the pointer is alive as long as `self`; the sink lives during the call.
         self.ask(|table, instance, sink| unsafe { (table.read)(instance, wait_ms, sink) })
@@ -295,16 +298,20 @@ impl Device for LibraryDevice {
         self.description.clone()
     }
 
-    async fn read(&mut self) -> Result<Reading> {
-        poll_fn(|cx| {
+    /// Written out: an `async fn` would move the reading once more, which a plugin in C notices.
+    fn read<'a, 'future>(&'a mut self) -> Pin<Box<dyn Future<Output = Result<Reading>> + Send + 'future>>
+    where
+        'a: 'future,
+        Self: 'future,
+    {
+        Box::pin(poll_fn(|cx| {
             let answer = self.read_for(self.wait_ms());
             if answer.is_pending() {
                 // Asked again as soon as the task has looked whether there is something else to do.
                 cx.waker().wake_by_ref();
             }
             answer
-        })
-        .await
+        }))
     }
 
     async fn set(&mut self, channel: &str, value: Value) -> Result<Reading> {
