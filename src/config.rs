@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::locate::{self, Step};
 use mqtt_lab_core::broker::BrokerConfig;
-use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem};
+use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig};
 use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) broker: BrokerConfig,
     /// How devices reach the broker.
     pub(crate) mqtt: MqttConfig,
+    /// Where messages wait for the broker's acknowledgement.
+    pub(crate) spool: SpoolConfig,
     /// The dashboard.
     pub(crate) web: WebConfig,
     /// Where samples are kept.

@@ -5,7 +5,8 @@ use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::Follower;
 use mqtt_lab_core::broker::{Broker, BrokerError};
-use mqtt_lab_core::link::{Credentials, LinkConfig};
+use mqtt_lab_core::config::SpoolConfig;
+use mqtt_lab_core::link::{Credentials, DiskSpool, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::{BuildError, Changes, FileStamp, Lab, RunningLab};
 use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PublishLog, Seen, StartError, Web};
@@ -71,6 +72,7 @@ pub(crate) fn override_with(config: &mut Config, options: &RunOptions) {
 /// The parts of a running lab, in the order in which they stop.
 pub(crate) struct Running {
     devices: RunningLab,
+    spool: Option<DiskSpool>,
     web: Option<Web>,
     broker: Option<Broker>,
 }
@@ -84,13 +86,14 @@ impl Running {
             false => None,
         };
         let own = broker.as_ref().and_then(Broker::own_credentials);
-        let lab = lab(source, broker.as_ref(), loader).await?;
+        let spool = open_spool(&config.spool)?;
+        let lab = lab(source, broker.as_ref(), spool.as_ref(), loader).await?;
         let web = match config.web.enabled {
             true => Some(start_web(config, broker.as_ref(), own).await?),
             false => None,
         };
         match lab.start().await {
-            Ok(devices) => Ok(Self { devices, web, broker }),
+            Ok(devices) => Ok(Self { devices, spool, web, broker }),
             Err(error) => {
                 let failure = match &error {
                     BuildError::Link { .. } => Failure::of(&error, None),
@@ -110,7 +113,7 @@ impl Running {
         source: &Source,
         loader: &mut PluginLoader,
     ) -> Result<Changes, Failure> {
-        let lab = lab(source, self.broker.as_ref(), loader).await?;
+        let lab = lab(source, self.broker.as_ref(), self.spool.as_ref(), loader).await?;
         self.devices.apply(lab).await.map_err(|error| source.explain(&error))
     }
 
@@ -148,6 +151,9 @@ impl Running {
         if self.web.is_some() {
             lines.push(format!("  storage    {}", config.store.url));
         }
+        if let Some(folder) = &config.spool.folder {
+            lines.push(format!("  spool      {}", folder.display()));
+        }
         let sensors: u32 = config.sensor.iter().map(|device| device.count).sum();
         let actuators: u32 = config.actuator.iter().map(|device| device.count).sum();
         let many = |n: u32, what| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
@@ -168,7 +174,10 @@ impl Running {
     /// Devices say goodbye, then the last samples are stored, then the broker ends.
     async fn stop(self) {
         for (device, error) in self.devices.stop().await {
-            tracing::error!(device, %error, "not everything was delivered");
+            match self.spool {
+                Some(_) => tracing::warn!(device, %error, "the rest waits in the spool for the next start"),
+                None => tracing::error!(device, %error, "not everything was delivered"),
+            }
         }
         if let Some(web) = self.web {
             if !web.catch_up(CATCH_UP).await {
@@ -185,10 +194,16 @@ impl Running {
 }
 
 /// The devices of a configuration with their plugins and their way to the broker.
-async fn lab(source: &Source, broker: Option<&Broker>, loader: &mut PluginLoader) -> Result<Lab, Failure> {
+async fn lab(
+    source: &Source,
+    broker: Option<&Broker>,
+    spool: Option<&DiskSpool>,
+    loader: &mut PluginLoader,
+) -> Result<Lab, Failure> {
     let explain = |error| source.explain(&error);
     let lab = source.lab().credentials(broker.and_then(Broker::own_credentials));
     let lab = broker.into_iter().fold(lab, |lab, broker| lab.broker(broker.address()));
+    let lab = spool.into_iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()));
     lab.load_plugins(loader).await.map_err(explain)?.build().map_err(explain)
 }
 
@@ -237,6 +252,13 @@ fn broker_failure(error: &BrokerError) -> Failure {
         BrokerError::Remote { .. } | BrokerError::Option { .. } => Failure::in_config(error, hint),
         _ => Failure::of(error, hint),
     }
+}
+
+fn open_spool(config: &SpoolConfig) -> Result<Option<DiskSpool>, Failure> {
+    let Some(folder) = &config.folder else { return Ok(None) };
+    let hint = "name another folder in `spool.folder`, or none: messages then wait in memory";
+    let open = DiskSpool::open(folder, config.sync);
+    open.map(Some).map_err(|error| Failure::of(&error, Some(hint.into())))
 }
 
 fn web_failure(error: &StartError) -> Failure {

@@ -42,6 +42,8 @@ pub struct LabBuilder {
     seed: u64,
     mqtt: MqttConfig,
     credentials: Option<Credentials>,
+    #[cfg(feature = "disk-spool")]
+    disk: Option<crate::link::DiskSpool>,
     registry: Registry,
     taken: Option<KindTaken>,
     devices: Vec<DeviceConfig>,
@@ -104,6 +106,8 @@ impl Lab {
             seed: 1,
             mqtt: MqttConfig::default(),
             credentials: None,
+            #[cfg(feature = "disk-spool")]
+            disk: None,
             registry: Registry::new(),
             taken: None,
             devices: Vec::new(),
@@ -167,6 +171,15 @@ impl LabBuilder {
     pub fn mqtt(mut self, mqtt: MqttConfig) -> Self {
         self.credentials = mqtt.credentials().or(self.credentials);
         self.mqtt = mqtt;
+        self
+    }
+
+    /// Keeps what devices publish at QoS 1 and 2 on disk as well until the broker has it, but for those
+    /// with `on_disk = false`.
+    #[cfg(feature = "disk-spool")]
+    #[must_use]
+    pub fn disk_spool(mut self, disk: crate::link::DiskSpool) -> Self {
+        self.disk = Some(disk);
         self
     }
 
@@ -319,6 +332,8 @@ impl LabBuilder {
             config,
             mqtt: self.mqtt.clone(),
             credentials: self.credentials.clone(),
+            #[cfg(feature = "disk-spool")]
+            disk: self.disk.clone().filter(|_| device.on_disk),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The `[[sensor]]` and `[[actuator]]` tables.
 
-use super::{MqttVersion, Problem};
+use super::{MqttVersion, Problem, WhenFull};
 use crate::Settings;
 use mqtt_lab_wire::{PayloadForm, Qos, check_word};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,15 @@ pub struct DeviceConfig {
     pub version: Option<MqttVersion>,
     /// Longest silence of the device, in seconds (5 to 65535). Default: that of `[mqtt]`.
     pub keep_alive_s: Option<u16>,
+    /// Most messages that wait for the broker's acknowledgement (1 to 1000000).
+    #[serde(default = "spool_messages")]
+    pub spool_messages: usize,
+    /// What happens to a message for which there is no room: `"block"`, `"drop-oldest"` or `"error"`.
+    #[serde(default)]
+    pub when_full: WhenFull,
+    /// Whether they are kept in the folder of `[spool]`, if there is one (default: true).
+    #[serde(default = "on_disk")]
+    pub on_disk: bool,
     /// The device's last will.
     #[serde(default)]
     pub will: WillConfig,
@@ -77,6 +86,14 @@ const fn one() -> u32 {
 
 const fn interval_s() -> f64 {
     1.0
+}
+
+const fn spool_messages() -> usize {
+    10_000
+}
+
+const fn on_disk() -> bool {
+    true
 }
 
 const fn read_timeout_s() -> f64 {
@@ -104,6 +121,9 @@ impl DeviceConfig {
             payload: PayloadForm::default(),
             version: None,
             keep_alive_s: None,
+            spool_messages: spool_messages(),
+            when_full: WhenFull::default(),
+            on_disk: on_disk(),
             will: WillConfig::default(),
             channels: BTreeMap::new(),
             inputs: BTreeMap::new(),
@@ -164,6 +184,9 @@ impl DeviceConfig {
                 &["read_timeout_s"],
                 format!("`{}` must be from 0.01 to 86400 seconds", self.read_timeout_s),
             );
+        }
+        if !(1..=1_000_000).contains(&self.spool_messages) {
+            wrong(&["spool_messages"], format!("`{}` must be from 1 to 1000000", self.spool_messages));
         }
         if let Some(keep_alive @ 0..5) = self.keep_alive_s {
             wrong(&["keep_alive_s"], format!("`{keep_alive}` must be from 5 to 65535 seconds"));

@@ -1,5 +1,5 @@
 //! Configuration of devices and of their way to the broker: the TOML tables `[[sensor]]`,
-//! `[[actuator]]` and `[mqtt]`.
+//! `[[actuator]]`, `[mqtt]` and `[spool]`.
 //!
 //! The field docs are the reference. Unknown keys are errors.
 
@@ -8,9 +8,11 @@ mod mqtt;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod problem;
+mod spool;
 
 pub use device::{ChannelConfig, DeviceConfig, MAX_COUNT, WillConfig};
 pub use mqtt::{MqttConfig, MqttVersion};
 #[cfg(feature = "plugins")]
 pub use plugins::{Isolation, PluginsConfig};
 pub use problem::Problem;
+pub use spool::{SpoolConfig, WhenFull};

@@ -37,6 +37,10 @@ pub struct LinkConfig {
     pub spool_capacity: usize,
     /// What happens to a message for which the spool has no room.
     pub spool_policy: SpoolPolicy,
+    /// Where accepted messages are kept as well, so that they survive the process. Two links with one
+    /// client id must not share it. None: in memory alone.
+    #[cfg(feature = "disk-spool")]
+    pub disk: Option<super::DiskSpool>,
     /// Received messages waiting in [`Events`](super::Events), at most (1 or more). When they are
     /// that many, the link stops reading from the broker until some were taken.
     pub incoming_capacity: usize,
@@ -85,6 +89,8 @@ impl LinkConfig {
             window: 100,
             spool_capacity: 10_000,
             spool_policy: SpoolPolicy::default(),
+            #[cfg(feature = "disk-spool")]
+            disk: None,
             incoming_capacity: 1_000,
             session_expiry: Duration::from_secs(3_600),
             keep_session: false,

@@ -35,12 +35,26 @@ pub enum Delivered {
 }
 
 pub(super) type DeliveryResult = Result<Delivered, DeliveryError>;
-pub(super) type Reply = oneshot::Sender<DeliveryResult>;
+
+/// The way back to whoever published.
+#[derive(Debug)]
+pub(super) struct Reply {
+    result: oneshot::Sender<DeliveryResult>,
+    /// Its number in the spool on disk.
+    pub(super) stored: Option<u64>,
+}
+
+impl Reply {
+    pub(super) fn send(self, end: DeliveryResult) {
+        // The sender need not wait for it.
+        let _ = self.result.send(end);
+    }
+}
 
 impl Delivery {
-    pub(super) fn new() -> (Reply, Self) {
+    pub(super) fn new(stored: Option<u64>) -> (Reply, Self) {
         let (reply, result) = oneshot::channel();
-        (reply, Self { result })
+        (Reply { result: reply, stored }, Self { result })
     }
 }
 

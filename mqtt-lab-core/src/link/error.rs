@@ -25,6 +25,12 @@ pub enum LinkError {
         /// The broker's reason.
         reason: &'static str,
     },
+    /// The spool on disk cannot be used.
+    #[error("spool on disk: {reason}")]
+    Spool {
+        /// What was tried, and why it failed.
+        reason: String,
+    },
     /// The time for [`Link::close`](super::Link::close) was over.
     #[error("link closed with `{remaining}` messages not acknowledged by the broker")]
     Unacknowledged {
@@ -64,6 +70,9 @@ pub enum PublishError {
         /// The limit in bytes.
         limit: u32,
     },
+    /// The message cannot be written to the spool on disk.
+    #[error("spool on disk: {0}")]
+    Spool(String),
     /// The spool is full, and its policy does not wait.
     #[error("spool is full")]
     Full,

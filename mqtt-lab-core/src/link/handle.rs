@@ -57,11 +57,12 @@ impl Link {
     /// # Errors
     ///
     /// [`LinkError::InvalidConfig`] if a setting breaks a rule of MQTT or of the link,
-    /// [`LinkError::NoRuntime`] outside of a runtime.
+    /// [`LinkError::NoRuntime`] outside of a runtime, [`LinkError::Spool`] if a spool on disk cannot be
+    /// read.
     pub fn spawn(config: LinkConfig) -> Result<(Self, Events), LinkError> {
         validate::config(&config)?;
         let runtime = Handle::try_current().map_err(LinkError::NoRuntime)?;
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(Shared::new(&config)?);
         runtime.spawn(task::run(task::Running(Arc::clone(&shared)), config));
         let last = Arc::new(LastClone(Arc::clone(&shared)));
         Ok((Self { shared: Arc::clone(&shared), _last: last }, Events::new(shared)))
@@ -76,7 +77,8 @@ impl Link {
     ///
     /// [`PublishError::InvalidTopic`], [`PublishError::InvalidProperty`] and
     /// [`PublishError::TooLarge`] if no broker could take it, [`PublishError::Full`] with
-    /// [`SpoolPolicy::Error`], [`PublishError::Closed`] once [`close`](Link::close) was called.
+    /// [`SpoolPolicy::Error`], [`PublishError::Spool`] if it cannot be written to a spool on disk,
+    /// [`PublishError::Closed`] once [`close`](Link::close) was called.
     pub async fn publish(&self, publish: Publish) -> Result<Delivery, PublishError> {
         if self.shared.policy != SpoolPolicy::Block {
             return self.try_publish(publish);
@@ -121,9 +123,11 @@ impl Link {
     }
 
     fn accept(&self, publish: Publish) -> Result<Delivery, PublishError> {
-        let (reply, delivery) = Delivery::new();
+        let stored = self.shared.store(&publish).inspect_err(|_| self.shared.room.add_permits(1))?;
+        let (reply, delivery) = Delivery::new(stored);
         let message = Message::new(publish);
         if !locked(&self.shared.outgoing).publish(reply, message.qos, message) {
+            self.shared.unstore(stored.as_slice());
             return Err(PublishError::Closed);
         }
         count(&self.shared.counters.accepted);

@@ -1,8 +1,9 @@
 //! One MQTT connection that survives faults.
 //!
 //! **The promise:** what [`Link::publish`] accepted at QoS 1 or 2 reaches the broker's
-//! acknowledgement, whatever happens to network and broker, as long as this process lives. After
-//! the acknowledgement the broker's own durability holds.
+//! acknowledgement, whatever happens to network and broker, as long as this process lives; with a
+//! `DiskSpool` (feature `disk-spool`) also if it does not. After the acknowledgement the broker's own
+//! durability holds.
 //!
 //! # Parts
 //!
@@ -29,6 +30,8 @@
 mod backoff;
 mod config;
 mod delivery;
+#[cfg(feature = "disk-spool")]
+mod disk;
 mod error;
 mod events;
 mod failure;
@@ -53,6 +56,8 @@ mod wire;
 
 pub use config::{Credentials, LinkConfig, SpoolPolicy, Subscription, Version, Will};
 pub use delivery::{Delivered, Delivery};
+#[cfg(feature = "disk-spool")]
+pub use disk::DiskSpool;
 pub use error::{DeliveryError, LinkError, PublishError};
 pub use events::{Event, Events};
 pub use handle::Link;

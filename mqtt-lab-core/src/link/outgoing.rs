@@ -70,6 +70,8 @@ pub(super) struct Session {
 struct Waiting<M, T> {
     token: Option<T>,
     qos: Qos,
+    /// Accepted by an earlier process.
+    elder: bool,
     message: M,
 }
 
@@ -93,6 +95,8 @@ struct Entry<M, T> {
     stage: Stage<M>,
     /// Written on the present connection, so it counts against the window.
     live: bool,
+    /// Accepted by an earlier process.
+    elder: bool,
 }
 
 /// Generic over the message `M` and the token `T` that reports its end.
@@ -104,6 +108,9 @@ pub(super) struct Outgoing<M, T> {
     connected: bool,
     closed: bool,
     births: VecDeque<Waiting<M, T>>,
+    /// Messages of an earlier process whose end is not known. Births wait for them, and all else for the
+    /// births: what was true before must not overwrite what is true now.
+    elders: usize,
     /// Accepted, no packet id yet.
     spool: VecDeque<Waiting<M, T>>,
     /// Have a packet id; `first_id` is the id of `flight[0]`.
@@ -136,6 +143,7 @@ impl<M, T> Outgoing<M, T> {
             connected: false,
             closed: false,
             births: VecDeque::new(),
+            elders: 0,
             spool: VecDeque::new(),
             flight: VecDeque::new(),
             first_id: 1,
@@ -189,9 +197,15 @@ impl<M, T> Outgoing<M, T> {
     /// Accepts a message; false after [`Outgoing::close`].
     pub(super) fn publish(&mut self, token: T, qos: Qos, message: M) -> bool {
         if !self.closed {
-            self.spool.push_back(Waiting { token: Some(token), qos, message });
+            self.spool.push_back(Waiting { token: Some(token), qos, elder: false, message });
         }
         !self.closed
+    }
+
+    /// Takes over a message that an earlier process accepted. Only before the first of this one.
+    pub(super) fn inherit(&mut self, token: T, qos: Qos, message: M) {
+        self.elders += 1;
+        self.spool.push_back(Waiting { token: Some(token), qos, elder: true, message });
     }
 
     /// Forgets everything and accepts nothing more. Returns what was unfinished.
@@ -204,6 +218,7 @@ impl<M, T> Outgoing<M, T> {
     /// Gives up the oldest message without packet id. False: there is none.
     pub(super) fn drop_oldest(&mut self) -> bool {
         let Some(oldest) = self.spool.pop_front() else { return false };
+        self.elders -= usize::from(oldest.elder);
         self.done.extend(oldest.token.map(|token| (token, Done::Dropped)));
         true
     }
@@ -215,7 +230,8 @@ impl<M, T> Outgoing<M, T> {
         self.max_qos = session.max_qos;
         self.resend = 0;
         self.live = 0;
-        let births = births.into_iter().map(|(qos, message)| Waiting { token: None, qos, message });
+        let births =
+            births.into_iter().map(|(qos, message)| Waiting { token: None, qos, elder: false, message });
         self.births = births.collect();
         if session.same {
             self.flight.iter_mut().for_each(|entry| entry.live = false);
@@ -248,7 +264,7 @@ impl<M, T> Outgoing<M, T> {
                 Stage::Release { message, .. } => (Qos::ExactlyOnce, message),
                 Stage::Subscribe | Stage::Finished => continue,
             };
-            self.spool.push_front(Waiting { token: entry.token, qos, message });
+            self.spool.push_front(Waiting { token: entry.token, qos, elder: entry.elder, message });
         }
         self.unfinished = 0;
     }
@@ -262,7 +278,8 @@ impl<M, T> Outgoing<M, T> {
         if let Some((id, known)) = self.pubrel.pop_front() {
             return Some(Out::Pubrel { id, known });
         }
-        if let Some(birth) = self.births.front() {
+        let born = self.births.is_empty();
+        if let Some(birth) = self.births.front().filter(|_| self.elders == 0) {
             let next = if self.may_send(birth, IDS - 1) { self.births.pop_front() } else { None };
             return next.map(|birth| self.send(birth));
         }
@@ -273,7 +290,9 @@ impl<M, T> Outgoing<M, T> {
         // One message that is never acknowledged must not let the deque grow without end, and some
         // ids are left for births and subscriptions.
         let span = (self.window * 16).min(IDS / 2);
-        let next = if self.may_send(self.spool.front()?, span) { self.spool.pop_front() } else { None };
+        let first = self.spool.front()?;
+        let next =
+            if (born || first.elder) && self.may_send(first, span) { self.spool.pop_front() } else { None };
         next.map(|waiting| self.send(waiting))
     }
 
@@ -296,8 +315,8 @@ impl<M, T> Outgoing<M, T> {
         }
         self.live += 1;
         self.unfinished += usize::from(waiting.token.is_some());
-        let (token, stage) = (waiting.token, Stage::Publish(waiting.message, qos));
-        self.flight.push_back(Entry { token, stage, live: true });
+        let Waiting { token, elder, message, .. } = waiting;
+        self.flight.push_back(Entry { token, stage: Stage::Publish(message, qos), live: true, elder });
         let last = self.flight.len() - 1;
         Out::Publish { id, dup: false, qos, message: self.published(last) }
     }
@@ -341,7 +360,7 @@ impl<M, T> Outgoing<M, T> {
             return None;
         }
         let id = self.id_at(self.flight.len());
-        self.flight.push_back(Entry { token: None, stage: Stage::Subscribe, live: true });
+        self.flight.push_back(Entry { token: None, stage: Stage::Subscribe, live: true, elder: false });
         Some(id)
     }
 
@@ -402,7 +421,8 @@ impl<M, T> Outgoing<M, T> {
     }
 
     fn settle_lent(&mut self, how: Done) {
-        let token = self.lent.take().and_then(|waiting| waiting.token);
+        let Some(Waiting { token, elder, .. }) = self.lent.take() else { return };
+        self.elders -= usize::from(elder);
         self.done.extend(token.map(|token| (token, how)));
     }
 
@@ -432,6 +452,7 @@ impl<M, T> Outgoing<M, T> {
         }
         if let Some(token) = entry.token.take() {
             self.unfinished -= 1;
+            self.elders -= usize::from(entry.elder);
             self.done.push((token, how));
         }
         self.trim();

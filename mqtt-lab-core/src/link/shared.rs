@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
-use super::delivery::{Delivered, Reply};
+use super::delivery::{Delivered, Delivery, Reply};
 use super::inbox::{Inbox, Ticket};
 use super::outgoing::{Done, Outgoing};
 use super::queue::EventQueue;
 use super::status::{Counters, count};
 use super::wire::Message;
-use super::{DeliveryError, LinkConfig, LinkError, LinkStatus, Publish, SpoolPolicy, Subscription};
+use super::{
+    DeliveryError, LinkConfig, LinkError, LinkStatus, Publish, PublishError, SpoolPolicy, Subscription,
+};
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
 /// does not spoil it.
@@ -57,6 +59,8 @@ pub(super) struct Opening {
 pub(super) struct Shared {
     pub(super) max_packet_size: u32,
     pub(super) policy: SpoolPolicy,
+    #[cfg(feature = "disk-spool")]
+    store: Option<super::disk::Store>,
     pub(super) outgoing: Mutex<Outgoing<Message, Reply>>,
     /// Room in the spool: one permit per message that still fits.
     pub(super) room: Semaphore,
@@ -80,13 +84,29 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: &LinkConfig) -> Self {
+    /// With what an earlier process left, if there is a spool on disk.
+    pub(super) fn new(config: &LinkConfig) -> Result<Self, LinkError> {
+        #[cfg(feature = "disk-spool")]
+        let (store, left) = match &config.disk {
+            Some(disk) => disk.load(&config.client_id).map(|(store, left)| (Some(store), left))?,
+            None => (None, Vec::new()),
+        };
+        #[cfg(not(feature = "disk-spool"))]
+        let left: Vec<(u64, Publish)> = Vec::new();
+        let room = config.spool_capacity.saturating_sub(left.len());
+        let mut outgoing = Outgoing::new(config.window);
+        for (number, publish) in left {
+            let message = Message::new(publish);
+            outgoing.inherit(Delivery::new(Some(number)).0, message.qos, message);
+        }
         let status = LinkStatus { version: config.version, ..LinkStatus::default() };
-        Self {
+        Ok(Self {
             max_packet_size: config.max_packet_size,
             policy: config.spool_policy,
-            outgoing: Mutex::new(Outgoing::new(config.window)),
-            room: Semaphore::new(config.spool_capacity),
+            #[cfg(feature = "disk-spool")]
+            store,
+            outgoing: Mutex::new(outgoing),
+            room: Semaphore::new(room),
             inbox: Mutex::default(),
             queue: EventQueue::new(config.incoming_capacity),
             opening: Mutex::new(Opening {
@@ -100,7 +120,26 @@ impl Shared {
             status: watch::Sender::new(status),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
+        })
+    }
+
+    /// Writes a message to the spool on disk, if there is one and the QoS promises anything.
+    pub(super) fn store(&self, publish: &Publish) -> Result<Option<u64>, PublishError> {
+        #[cfg(feature = "disk-spool")]
+        if let Some(store) = self.store.as_ref().filter(|_| publish.qos != super::Qos::AtMostOnce) {
+            return store.add(publish).map(Some).map_err(PublishError::Spool);
         }
+        let _ = publish;
+        Ok(None)
+    }
+
+    /// Removes what has ended from the spool on disk.
+    pub(super) fn unstore(&self, numbers: &[u64]) {
+        #[cfg(feature = "disk-spool")]
+        if let Some(store) = self.store.as_ref().filter(|_| !numbers.is_empty()) {
+            store.remove(numbers);
+        }
+        let _ = numbers;
     }
 
     /// Asks the task to end; refuses new messages from now on.
@@ -126,9 +165,10 @@ impl Shared {
         }
         // One that was dropped left its place to the message that pushed it out.
         self.room.add_permits(done.iter().filter(|(_, end)| *end != Done::Dropped).count());
+        let stored: Vec<_> = done.iter().filter_map(|(reply, _)| reply.stored).collect();
+        self.unstore(&stored);
         for (reply, end) in done.drain(..) {
-            // The sender need not wait for it.
-            let _ = reply.send(self.account(end));
+            reply.send(self.account(end));
         }
     }
 

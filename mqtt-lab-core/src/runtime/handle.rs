@@ -167,7 +167,9 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<
         return Ok(());
     }
     // Boxed, as thousands of them are: a future keeps room for every place a value was moved from.
-    Box::new(DeviceTask::new(spec, instance, ears)?).run().await
+    let name = spec.name();
+    let refused = |error: &LinkError| tracing::error!(device = name, %error, "the device does not run");
+    Box::new(DeviceTask::new(spec, instance, ears).inspect_err(refused)?).run().await
 }
 
 /// Waits until the task of a device is over.

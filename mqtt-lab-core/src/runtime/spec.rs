@@ -31,6 +31,8 @@ pub(crate) struct DeviceSpec {
     pub(crate) config: DeviceConfig,
     pub(crate) mqtt: MqttConfig,
     pub(crate) credentials: Option<Credentials>,
+    #[cfg(feature = "disk-spool")]
+    pub(crate) disk: Option<crate::link::DiskSpool>,
 }
 
 impl DeviceSpec {
