@@ -152,6 +152,8 @@ mod owned {
     /// ```
     #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
     #[serde(untagged)]
+    // A tag as wide as a value: moved as whole words, not byte by byte.
+    #[repr(u64)]
     pub enum Value {
         /// True or false.
         Bool(bool),

@@ -59,9 +59,9 @@ impl<'a> Collect<'a> {
     /// The reading.
     #[inline]
     pub(crate) fn reading(self) -> Result<Reading> {
-        match self.trouble.and_then(|trouble| trouble.wrong) {
-            Some(wrong) => Err(Error::new(wrong)),
+        match self.trouble {
             None => Ok(self.reading),
+            Some(trouble) => trouble.wrong.map_or(Ok(self.reading), |wrong| Err(Error::new(wrong))),
         }
     }
 
