@@ -1,7 +1,8 @@
 //! The `[[sensor]]` and `[[actuator]]` tables.
 
-use super::{MqttVersion, Problem, WhenFull};
+use super::{MqttVersion, Problem};
 use crate::Settings;
+use crate::link::SpoolPolicy;
 use mqtt_lab_wire::{PayloadForm, Qos, check_word};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,9 +60,10 @@ pub struct DeviceConfig {
     /// Most messages that wait for the broker's acknowledgement (1 to 1000000).
     #[serde(default = "spool_messages")]
     pub spool_messages: usize,
-    /// What happens to a message for which there is no room: `"block"`, `"drop-oldest"` or `"error"`.
+    /// What happens to a message for which there is no room: `"block"` (the device waits and measures less
+    /// often), `"drop-oldest"` or `"error"` (the new one is dropped); what is dropped is counted.
     #[serde(default)]
-    pub when_full: WhenFull,
+    pub when_full: SpoolPolicy,
     /// Whether they are kept in the folder of `[spool]`, if there is one (default: true).
     #[serde(default = "on_disk")]
     pub on_disk: bool,
@@ -122,7 +124,7 @@ impl DeviceConfig {
             version: None,
             keep_alive_s: None,
             spool_messages: spool_messages(),
-            when_full: WhenFull::default(),
+            when_full: SpoolPolicy::default(),
             on_disk: on_disk(),
             will: WillConfig::default(),
             channels: BTreeMap::new(),

@@ -15,4 +15,4 @@ pub use mqtt::{MqttConfig, MqttVersion};
 #[cfg(feature = "plugins")]
 pub use plugins::{Isolation, PluginsConfig};
 pub use problem::Problem;
-pub use spool::{SpoolConfig, WhenFull};
+pub use spool::SpoolConfig;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Publish, Qos};
 
@@ -189,7 +190,8 @@ impl Subscription {
 }
 
 /// What happens to a message for which the spool has no room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SpoolPolicy {
     /// `publish` waits for room; nothing is lost, the sender slows down.

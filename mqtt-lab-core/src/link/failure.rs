@@ -1,6 +1,5 @@
 //! Why a connection was not made, or was lost.
 
-use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -59,19 +58,9 @@ impl Failure {
             Self::Disconnected(reason::TAKEN_OVER) => {
                 format!("broker {broker}: another client uses the client id `{}`", config.client_id)
             }
-            other => format!("broker {broker}: {}", with_causes(other)),
+            other => format!("broker {broker}: {}", crate::Error::with_causes(other)),
         }
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

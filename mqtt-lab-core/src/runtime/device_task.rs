@@ -561,7 +561,7 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     config.session_expiry = Duration::from_secs(u64::from(spec.config.will.delay_s) + 3600);
     config.birth = publisher.birth();
     config.incoming_capacity = BACKLOG;
-    (config.spool_capacity, config.spool_policy) = (spec.config.spool_messages, spec.config.when_full.into());
+    (config.spool_capacity, config.spool_policy) = (spec.config.spool_messages, spec.config.when_full);
     #[cfg(feature = "disk-spool")]
     {
         config.disk = spec.disk.clone();
