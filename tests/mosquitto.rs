@@ -5,17 +5,10 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-use support::{Lab, PATIENCE};
-
-/// Debian keeps the broker where a user's path may not lead.
-fn tool(name: &str) -> PathBuf {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("`{name}` is missing: install Debian's mosquitto and mosquitto-clients"))
-}
+use support::Lab;
+use support::mosquitto::{Mosquitto, tool};
 
 fn host_port(address: &str) -> [String; 4] {
     let (host, port) = address.rsplit_once(':').expect("host:port");
@@ -59,41 +52,6 @@ impl Subscriber {
 }
 
 impl Drop for Subscriber {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Debian's broker on a free port.
-struct Mosquitto {
-    child: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Mosquitto {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let address =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-        let config = folder.path().join("mosquitto.conf");
-        let text =
-            format!("listener {} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n", address.port());
-        std::fs::write(&config, text).expect("writable");
-        let mut command = Command::new(tool("mosquitto"));
-        command.arg("-c").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("mosquitto runs");
-        let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        Self { child, address: address.to_string(), _folder: folder }
-    }
-}
-
-impl Drop for Mosquitto {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -161,16 +119,16 @@ fn mosquittos_clients_at_the_embedded_broker() {
 #[test]
 fn the_lab_at_mosquitto() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mosquitto = Mosquitto::start();
-    let toml = format!("[mqtt]\nbrokers = [\"{}\"]\n{QOS}", mosquitto.address);
+    let mosquitto = Mosquitto::start("max_queued_messages 0");
+    let toml = format!("[mqtt]\nbrokers = [\"{}\"]\n{QOS}", mosquitto.address());
     let lab = Lab::start(folder.path(), Some(&toml));
-    qos_retain_and_will_are_as_configured(&lab, &mosquitto.address, folder.path());
-    foreign_clients_appear_and_command(&lab, &mosquitto.address);
-    let mut states = Subscriber::start(&mosquitto.address, "5", "lab/demo/one/$state");
+    qos_retain_and_will_are_as_configured(&lab, &mosquitto.address(), folder.path());
+    foreign_clients_appear_and_command(&lab, &mosquitto.address());
+    let mut states = Subscriber::start(&mosquitto.address(), "5", "lab/demo/one/$state");
     states.until("lab/demo/one/$state 1 1 ready");
     lab.interrupt();
     states.until("lab/demo/one/$state 1 1 disconnected");
-    publish(&mosquitto.address, &["-t", "lab/demo/one/$state", "-m", "end of test"]);
+    publish(&mosquitto.address(), &["-t", "lab/demo/one/$state", "-m", "end of test"]);
     states.until("lab/demo/one/$state 0 0 end of test");
     assert!(!states.seen.iter().any(|line| line.ends_with("lost")), "{:?}", states.seen);
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod mosquitto;
+pub(crate) mod proxy;
+
 use mqtt_lab_core::link::{Link, LinkConfig, Publish, Version};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -66,9 +69,14 @@ impl Lab {
     }
 
     fn start_with(folder: &Path, file: Option<&Path>) -> Self {
+        Self::start_at(folder, file, "127.0.0.1:0")
+    }
+
+    /// As `start_file`, with the broker on an address that a lab before it had.
+    pub(crate) fn start_at(folder: &Path, file: Option<&Path>, broker: &str) -> Self {
         let mut command = program();
         command.arg("run").args(file);
-        command.args(["--web", "127.0.0.1:0", "--broker", "127.0.0.1:0", "--store"]);
+        command.args(["--web", "127.0.0.1:0", "--broker", broker, "--store"]);
         command.arg(folder.join("lab.sqlite")).current_dir(folder);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
