@@ -34,6 +34,9 @@ pub struct LinkConfig {
     /// Messages of QoS 1 and 2 sent and not yet acknowledged, at most (1 or more). A smaller
     /// Receive Maximum of the broker is kept to (MQTT-3.3.4-9).
     pub window: u16,
+    /// Messages of QoS 2 sent and not yet complete in MQTT 3.1.1, at most (1 or more). There, a broker cannot
+    /// say how many it takes: mosquitto, as it comes, disconnects who sends more than 20 and may lose some.
+    pub qos2_window_311: u16,
     /// Messages accepted and not yet acknowledged, at most (1 or more). The births do not count.
     pub spool_capacity: usize,
     /// What happens to a message for which the spool has no room.
@@ -76,7 +79,7 @@ impl LinkConfig {
 
     /// A configuration for one broker (`host:port`).
     ///
-    /// MQTT 5, keep-alive 30 s, window 100, a spool of 10,000 messages that blocks when full, 1,000
+    /// MQTT 5, keep-alive 30 s, window 100 (20 at QoS 2 in 3.1.1), a spool of 10,000 messages that blocks when full, 1,000
     /// received messages, session expiry 1 h, packets up to 1 MiB, connect timeout 10 s, backoff
     /// 0.2 s to 30 s; no will, no credentials, no subscriptions.
     pub fn new(broker: impl Into<String>, client_id: impl Into<String>) -> Self {
@@ -88,6 +91,7 @@ impl LinkConfig {
             keep_alive: Duration::from_secs(30),
             will: None,
             window: 100,
+            qos2_window_311: 20,
             spool_capacity: 10_000,
             spool_policy: SpoolPolicy::default(),
             #[cfg(feature = "disk-spool")]

@@ -61,6 +61,8 @@ pub(super) struct Session {
     pub(super) same: bool,
     /// Receive Maximum (65,535 in 3.1.1).
     pub(super) receive_max: u16,
+    /// Most messages of QoS 2 without PUBCOMP.
+    pub(super) qos2_max: u16,
     /// Maximum QoS (2 in 3.1.1).
     pub(super) max_qos: Qos,
 }
@@ -104,6 +106,7 @@ struct Entry<M, T> {
 pub(super) struct Outgoing<M, T> {
     own_window: u16,
     window: usize,
+    qos2_window: usize,
     max_qos: Qos,
     connected: bool,
     closed: bool,
@@ -120,6 +123,8 @@ pub(super) struct Outgoing<M, T> {
     resend: usize,
     /// Messages that count against the window.
     live: usize,
+    /// Messages of QoS 2 in `flight`.
+    qos2: usize,
     /// Entries of `flight` with a token.
     unfinished: usize,
     pubrel: VecDeque<(u16, bool)>,
@@ -139,6 +144,7 @@ impl<M, T> Outgoing<M, T> {
         Self {
             own_window: window.max(1),
             window: 0,
+            qos2_window: 0,
             max_qos: Qos::ExactlyOnce,
             connected: false,
             closed: false,
@@ -149,6 +155,7 @@ impl<M, T> Outgoing<M, T> {
             first_id: 1,
             resend: 0,
             live: 0,
+            qos2: 0,
             unfinished: 0,
             pubrel: VecDeque::new(),
             lent: None,
@@ -227,6 +234,7 @@ impl<M, T> Outgoing<M, T> {
     pub(super) fn connected(&mut self, session: Session, births: impl IntoIterator<Item = (Qos, M)>) {
         self.connected = true;
         self.window = usize::from(self.own_window.min(session.receive_max).max(1));
+        self.qos2_window = usize::from(session.qos2_max.max(1));
         self.max_qos = session.max_qos;
         self.resend = 0;
         self.live = 0;
@@ -266,7 +274,7 @@ impl<M, T> Outgoing<M, T> {
             };
             self.spool.push_front(Waiting { token: entry.token, qos, elder: entry.elder, message });
         }
-        self.unfinished = 0;
+        (self.unfinished, self.qos2) = (0, 0);
     }
 
     /// The next packet to write, if any may be written now.
@@ -299,7 +307,11 @@ impl<M, T> Outgoing<M, T> {
     /// Whether the window and the ids allow a message, with at most `span` ids in use.
     fn may_send(&self, waiting: &Waiting<M, T>, span: usize) -> bool {
         let free = self.live < self.window && self.flight.len() < span;
-        free || waiting.qos.min(self.max_qos) == Qos::AtMostOnce
+        match waiting.qos.min(self.max_qos) {
+            Qos::AtMostOnce => true,
+            Qos::AtLeastOnce => free,
+            Qos::ExactlyOnce => free && self.qos2 < self.qos2_window,
+        }
     }
 
     /// Sends a message for the first time.
@@ -314,6 +326,7 @@ impl<M, T> Outgoing<M, T> {
             self.resend += 1;
         }
         self.live += 1;
+        self.qos2 += usize::from(qos == Qos::ExactlyOnce);
         self.unfinished += usize::from(waiting.token.is_some());
         let Waiting { token, elder, message, .. } = waiting;
         self.flight.push_back(Entry { token, stage: Stage::Publish(message, qos), live: true, elder });
@@ -449,6 +462,9 @@ impl<M, T> Outgoing<M, T> {
         let stage = std::mem::replace(&mut entry.stage, Stage::Finished);
         if !matches!(stage, Stage::Subscribe) {
             self.live -= 1;
+        }
+        if matches!(stage, Stage::Publish(_, Qos::ExactlyOnce) | Stage::Release { .. }) {
+            self.qos2 -= 1;
         }
         if let Some(token) = entry.token.take() {
             self.unfinished -= 1;

@@ -84,6 +84,7 @@ struct Walk {
     capacity: usize,
     own_window: u16,
     window: u16,
+    qos2_window: u16,
     connected: bool,
     connections: u64,
     session_lost: bool,
@@ -99,6 +100,7 @@ impl Walk {
         if random.below(2) == 0 {
             outgoing.start_ids_at(65_530);
         }
+        let qos2_window = 1 + u16::try_from(random.below(12)).unwrap();
         let qos = (0..40 + random.below(200)).map(|_| QOS[random.below(4)]).collect();
         Self {
             seed,
@@ -112,6 +114,7 @@ impl Walk {
             random,
             own_window,
             window: own_window,
+            qos2_window,
             connected: false,
             connections: 0,
             session_lost: false,
@@ -174,7 +177,8 @@ impl Walk {
         let births = (0..3).map(|n| ([Qos::AtLeastOnce, Qos::AtMostOnce][n % 2], n));
         let number = |n: usize| BIRTH + self.connections * 10 + u64::try_from(n).unwrap();
         let births: Vec<_> = births.map(|(qos, n)| (qos, number(n))).collect();
-        let session = Session { same, receive_max: self.window, max_qos: Qos::ExactlyOnce };
+        let session =
+            Session { same, receive_max: self.window, qos2_max: self.qos2_window, max_qos: Qos::ExactlyOnce };
         self.outgoing.connected(session, births);
         self.connected = true;
     }
@@ -204,6 +208,8 @@ impl Walk {
             self.broker.take(packet, refuse);
             let window = usize::from(self.own_window.min(self.window));
             assert!(self.broker.open.len() <= window, "window, seed {}", self.seed);
+            let held = self.broker.held.len();
+            assert!(held <= usize::from(self.qos2_window), "window of QoS 2, seed {}", self.seed);
         }
     }
 
@@ -255,7 +261,7 @@ impl Walk {
     fn check_end(&self) {
         let seed = self.seed;
         assert_eq!(self.ended.len(), self.qos.len(), "all end, seed {seed}");
-        assert!(self.outgoing.is_idle() && self.outgoing.live == 0, "seed {seed}");
+        assert!(self.outgoing.is_idle() && (self.outgoing.live, self.outgoing.qos2) == (0, 0), "seed {seed}");
         for (number, end) in &self.ended {
             let qos = self.qos[usize::try_from(*number).unwrap()];
             let count = self.broker.delivered.get(number).copied().unwrap_or(0);
@@ -296,7 +302,7 @@ fn a_refusal_ends_a_message_and_nothing_else() {
 }
 
 fn session(same: bool) -> Session {
-    Session { same, receive_max: u16::MAX, max_qos: Qos::ExactlyOnce }
+    Session { same, receive_max: u16::MAX, qos2_max: u16::MAX, max_qos: Qos::ExactlyOnce }
 }
 
 fn connected(window: u16) -> Outgoing<&'static str, u32> {

@@ -16,7 +16,7 @@ use super::shared::{Acknowledger, Shared, Stop, locked};
 use super::socket::Socket;
 use super::subscriber::Subscriber;
 use super::watchdog::{Situation, Watchdog};
-use super::wire::{self, Header, Packet};
+use super::wire::{self, Connack, Header, Packet};
 use super::{Event, Incoming, LinkConfig, Publish, Version};
 
 /// Packets are gathered up to this size before they are written, in bytes.
@@ -59,7 +59,9 @@ impl<'a> Session<'a> {
     pub(super) fn new(shared: &'a Arc<Shared>, config: &LinkConfig, greeting: Greeting, same: bool) -> Self {
         let Greeting { socket, read, version, connack, .. } = greeting;
         let (births, subscriptions) = shared.open();
-        let session = outgoing::Session { same, receive_max: connack.receive_max, max_qos: connack.max_qos };
+        let qos2_max = if version == Version::V5 { u16::MAX } else { config.qos2_window_311 };
+        let Connack { receive_max, max_qos, .. } = connack;
+        let session = outgoing::Session { same, receive_max, qos2_max, max_qos };
         let births = births.into_iter().map(|message| (message.qos, message));
         locked(&shared.outgoing).connected(session, births);
         locked(&shared.inbox).connected(same);

@@ -59,6 +59,7 @@ fn sizes(config: &LinkConfig) -> Result<(), LinkError> {
     let problems = [
         ("keep_alive", config.keep_alive.as_secs() > 65_535, "is longer than 65,535 seconds"),
         ("window", config.window == 0, "is 0"),
+        ("qos2_window_311", config.qos2_window_311 == 0, "is 0"),
         ("spool_capacity", config.spool_capacity == 0, "is 0"),
         ("spool_capacity", dropping && config.spool_capacity < 2, "is less than 2 with `DropOldest`"),
         ("spool_capacity", config.spool_capacity > MOST_SPOOLED, "is too large"),
@@ -205,6 +206,7 @@ mod tests {
         check("will", |c| c.will = Some(Will::new("lab/+/x", "gone")));
         check("will", |c| c.will = Some(Will::new("lab/x", vec![0; 65_536])));
         check("window", |c| c.window = 0);
+        check("qos2_window_311", |c| c.qos2_window_311 = 0);
         check("spool_capacity", |c| c.spool_capacity = 0);
         check("incoming_capacity", |c| c.incoming_capacity = 0);
         check("max_packet_size", |c| c.max_packet_size = 5);
