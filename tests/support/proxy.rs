@@ -134,6 +134,19 @@ impl Proxy {
         self.weather.send_modify(|weather| weather.silent = silent);
     }
 
+    /// Waits until so many bytes went that way since the start.
+    pub(crate) async fn passed(&self, way: Way, bytes: u64) {
+        while self.bytes(way) < bytes {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Later connections end before they begin.
+    pub(crate) fn refuse(&self) {
+        // Nobody listens on the discard port of a loopback address.
+        self.lead_to(([127, 0, 0, 1], 9).into());
+    }
+
     /// Later connections lead there.
     pub(crate) fn lead_to(&self, target: SocketAddr) {
         *locked(&self.target) = target;
