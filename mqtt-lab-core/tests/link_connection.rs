@@ -83,7 +83,7 @@ async fn only_the_first_connection_clears_the_session() {
         client.connack_with(false, &[]).await;
         if version == Version::V311 {
             // Clean Session would last as long as the connection, so that one is closed again.
-            assert_eq!(client.read().await, Packet::Disconnect);
+            client.grants(2).await;
             let (mut client, connect) = broker.connect().await;
             assert!(!connect.clean);
             client.connack_with(false, &[]).await;
@@ -91,6 +91,41 @@ async fn only_the_first_connection_clears_the_session() {
         drop(client);
         assert!(!broker.connect().await.1.clean);
     }
+}
+
+/// It could not say so in CONNACK, and would close the connection at the first message.
+#[tokio::test]
+async fn a_broker_of_3_1_1_without_qos_2_is_not_tried_with_it() {
+    let broker = Broker::start().await;
+    let mut config = broker.config(Version::V311);
+    config.will = Some(Will { qos: Qos::ExactlyOnce, ..Will::new("lab/will", "lost") });
+    let (link, _events) = spawn(config);
+    let (mut purge, _) = broker.connect().await;
+    purge.connack_with(false, &[]).await;
+    purge.grants(1).await;
+    let (mut client, connect) = broker.connect().await;
+    assert_eq!(connect.flags, 0x2C, "will, QoS 1, retain");
+    client.connack_with(false, &[]).await;
+    link.publish(Publish::new("t", "a").qos(Qos::ExactlyOnce)).await.unwrap();
+    assert_eq!(client.publish().await.short(), "t a 1");
+    let status = status(&link, "the status", |status| status.connected).await;
+    assert_eq!(
+        status.downgrades,
+        ["will at QoS 1 instead of 2: the broker's maximum", "at most QoS 1: the broker's maximum"]
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_what_it_grants_is_taken_as_it_is() {
+    let broker = Broker::start().await;
+    let (link, _events) = spawn(broker.config(Version::V311));
+    let (mut purge, _) = broker.connect().await;
+    purge.connack_with(false, &[]).await;
+    assert!(matches!(purge.read().await, Packet::Subscribe { .. }));
+    drop(purge);
+    let mut client = broker.welcome(false).await;
+    link.publish(Publish::new("t", "a").qos(Qos::ExactlyOnce)).await.unwrap();
+    assert_eq!(client.publish().await.short(), "t a 2");
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ client!(v311, ::rumqttc, ::rumqttc::QoS, |options| {
     options.set_keep_alive(Duration::from_secs(1)).set_inflight(100).set_clean_session(false)
 });
 client!(v5, ::rumqttc::v5, ::rumqttc::v5::mqttbytes::QoS, |options| {
-    options.set_keep_alive(Duration::from_secs(1)).set_outgoing_inflight_upper_limit(100);
+    // It panics below 5 s.
+    options.set_keep_alive(Duration::from_secs(5)).set_outgoing_inflight_upper_limit(100);
     options.set_clean_start(false).set_session_expiry_interval(Some(3600))
 });

@@ -1,5 +1,7 @@
 //! From an address to an accepted connection, in the version and with the will the broker takes.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -9,10 +11,15 @@ use super::frame;
 use super::shared::{Shared, Stop, locked};
 use super::socket::Socket;
 use super::wire::{Connack, Hello, Packet};
-use super::{LinkConfig, Qos, Version, Will, reason};
+use super::{LinkConfig, Qos, Subscription, Version, Will, reason};
 
 /// Connections being made at a time in this process: ten thousand at once would only time out.
 static CONNECTING: Semaphore = Semaphore::const_new(200);
+
+/// Time for a broker to say which QoS it grants.
+const PROBE: Duration = Duration::from_secs(2);
+/// Largest packet that is read meanwhile.
+const PROBE_BYTES: u32 = 1024;
 
 /// What is known about one broker of the list.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub(super) struct Peer {
     /// Highest QoS of a will that it did not refuse.
     will_qos: Qos,
     will_retain: bool,
+    /// Highest QoS in 3.1.1, as far as it was asked.
+    max_qos_311: Option<Qos>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +57,13 @@ pub(super) struct Greeting {
 
 impl Peer {
     pub(super) fn new(address: String) -> Self {
-        Self { address, version_5: Version5::Untried, will_qos: Qos::ExactlyOnce, will_retain: true }
+        Self {
+            address,
+            version_5: Version5::Untried,
+            will_qos: Qos::ExactlyOnce,
+            will_retain: true,
+            max_qos_311: None,
+        }
     }
 
     fn version(&self, config: &LinkConfig) -> Version {
@@ -157,7 +172,7 @@ impl Peer {
     }
 
     async fn attempt(
-        &self,
+        &mut self,
         version: Version,
         config: &LinkConfig,
         mut clean: bool,
@@ -167,11 +182,22 @@ impl Peer {
         if clean && version == Version::V311 {
             let hello = Hello { config, clean: true, will: None };
             let mut purge = self.greet(version, hello, shared).await?;
+            if self.max_qos_311.is_none() {
+                let granted = stoppable(shared, timeout(PROBE, granted(&mut purge))).await?;
+                self.max_qos_311 = Some(granted.ok().flatten().unwrap_or(Qos::ExactlyOnce));
+            }
             farewell(&mut purge.socket, version, &mut BytesMut::new()).await;
             clean = false;
         }
+        if let (Version::V311, Some(most)) = (version, self.max_qos_311) {
+            self.will_qos = self.will_qos.min(most);
+        }
         let hello = Hello { config, clean, will: self.will(config) };
-        self.greet(version, hello, shared).await
+        let mut greeting = self.greet(version, hello, shared).await?;
+        if let (Version::V311, Some(most)) = (version, self.max_qos_311) {
+            greeting.connack.max_qos = most;
+        }
+        Ok(greeting)
     }
 
     /// TCP connection, CONNECT, CONNACK.
@@ -223,6 +249,30 @@ async fn answer(
         }
         if !open {
             return Err(Failure::NoAnswer);
+        }
+    }
+}
+
+/// The QoS that a broker of 3.1.1 grants to who asks for 2, on a connection that is good for nothing else.
+///
+/// CONNACK of 3.1.1 says nothing of it, and a broker without QoS 2 closes the connection when it meets one:
+/// without knowing, a link would send the same message for ever. `None`: it does not say.
+async fn granted(Greeting { socket, read, version, .. }: &mut Greeting) -> Option<Qos> {
+    let mut ask = BytesMut::new();
+    // Nobody publishes there.
+    let probe = Subscription::new("$mqtt-lab/probe", Qos::ExactlyOnce);
+    version.subscribe(1, &[probe], &mut ask).ok()?;
+    socket.write_all(&mut ask).await.ok()?;
+    loop {
+        if let Some(frame) = frame::take(read, PROBE_BYTES).ok()? {
+            match version.read(&frame).ok()? {
+                Packet::Suback { codes, .. } => return Qos::from_level(*codes.first()?),
+                _ => continue,
+            }
+        }
+        socket.readable().await.ok()?;
+        if !socket.read(read).unwrap_or(false) {
+            return None;
         }
     }
 }

@@ -78,7 +78,7 @@ impl Broker {
             if !purge {
                 return client;
             }
-            assert_eq!(client.read().await, Packet::Disconnect);
+            client.grants(2).await;
         }
     }
 }
@@ -108,6 +108,15 @@ impl Client {
     pub async fn acknowledge(&mut self, head: u8, id: u16) {
         let [high, low] = id.to_be_bytes();
         self.send([head, 2, high, low]).await;
+    }
+
+    /// On the connection that clears a session of 3.1.1, answers which QoS it grants; to its end.
+    pub async fn grants(&mut self, qos: u8) {
+        if let Packet::Subscribe { id, .. } = self.read().await {
+            let [high, low] = id.to_be_bytes();
+            self.send([0x90, 3, high, low, qos]).await;
+            assert_eq!(self.read().await, Packet::Disconnect);
+        }
     }
 
     /// The next packet that is not a PINGREQ.
