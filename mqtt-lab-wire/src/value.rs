@@ -108,6 +108,14 @@ fn needs_quotes(text: &Text<'_>) -> bool {
         || first.is_whitespace()
         || last.is_whitespace()
         || text.chars().any(char::is_control)
+        || is_long_number(text)
+}
+
+/// What looks like a number and may be beyond the range of numbers, such as the digits of a card: bare, it
+/// would be refused.
+fn is_long_number(text: &Text<'_>) -> bool {
+    let digits = text.chars().all(|c| matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'));
+    digits && (text.len() > 15 || text.chars().any(|c| matches!(c, 'e' | 'E')))
 }
 
 /// As short as it is exact; very large and very small numbers with an exponent.

@@ -1,8 +1,8 @@
 //! What is read, what is refused, and why.
 
 use mqtt_lab_wire::{
-    Channel, Command, CommandResult, Datatype, DecodeError, Info, PluginForm, Sample, SampleTime, State,
-    Stats, Text, ValueError, ValueRef,
+    Channel, Command, CommandResult, Datatype, DecodeError, Info, PayloadForm, PluginForm, Sample,
+    SampleTime, State, Stats, Text, ValueError, ValueRef,
 };
 
 #[track_caller]
@@ -32,6 +32,18 @@ fn a_bare_payload_that_is_no_value_is_refused() {
     assert_eq!(Sample::decode(&[0xff, 0xfe]).map(|s| s.value), Err(DecodeError::NotUtf8));
     let long = "x".repeat(20_000);
     value(&long, Err(DecodeError::TooLong(16 * 1024)));
+}
+
+/// The digits of a card are a text, although no number is that large.
+#[test]
+fn a_text_of_digits_survives_the_plain_form() {
+    for text in ["1e999", "9007199254740993", "-98765432109876543210", "0012"] {
+        let mut payload = String::new();
+        let sample = Sample::new(ValueRef::text(text));
+        sample.encode(PayloadForm::Plain, &mut payload).expect("into a string");
+        let read = Sample::decode(payload.as_bytes()).expect("readable");
+        assert_eq!(read.value_for(Datatype::Text), ValueRef::text(text), "{payload}");
+    }
 }
 
 #[test]
