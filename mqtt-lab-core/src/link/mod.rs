@@ -36,6 +36,9 @@ mod error;
 mod events;
 mod failure;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod handshake;
 mod inbox;

@@ -282,23 +282,34 @@ impl Walk {
     }
 }
 
+/// 2,000 walks, or as many as fit into the seconds of `MQTT_LAB_MODEL_SECONDS`.
+fn walks(walk: impl Fn(u64)) {
+    let seconds = std::env::var("MQTT_LAB_MODEL_SECONDS").ok();
+    let Some(seconds) = seconds.map(|seconds| seconds.parse().unwrap()) else {
+        return (0..2000).for_each(walk);
+    };
+    let begin = std::time::Instant::now();
+    let in_time = |_: &u64| begin.elapsed().as_secs() < seconds;
+    println!("{} walks", (0..).take_while(in_time).inspect(|seed| walk(*seed)).count());
+}
+
 #[test]
 fn nothing_is_lost_while_the_session_is_kept() {
-    (0..2000).for_each(|seed| Walk::new(seed, Weather::default()).run());
+    walks(|seed| Walk::new(seed, Weather::default()).run());
 }
 
 #[test]
 fn nothing_is_lost_when_sessions_get_lost() {
     let weather = Weather { sessions_get_lost: true, ..Weather::default() };
-    (0..2000).for_each(|seed| Walk::new(seed, weather).run());
+    walks(|seed| Walk::new(seed, weather).run());
 }
 
 #[test]
 fn a_refusal_ends_a_message_and_nothing_else() {
-    for seed in 0..2000 {
+    walks(|seed| {
         let weather = Weather { sessions_get_lost: seed % 2 == 0, broker_refuses: true };
         Walk::new(seed, weather).run();
-    }
+    });
 }
 
 fn session(same: bool) -> Session {

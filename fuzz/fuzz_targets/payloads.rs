@@ -1,0 +1,43 @@
+//! Topics and payloads that anybody may publish: read without a panic, and what was read can be written and
+//! read again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mqtt_lab_wire::{Command, CommandResult, Datatype, Info, PayloadForm, Sample, State, Stats, Topic, Value, ValueRef};
+
+/// A number may become whole, a text may lose its escapes.
+fn same(a: ValueRef<'_>, b: ValueRef<'_>, text: &str) {
+    match (a.as_f64(), b.as_f64()) {
+        (None, None) => assert_eq!(Value::from(a), Value::from(b), "{text}"),
+        numbers => assert_eq!(numbers.0, numbers.1, "{text}"),
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(sample) = Sample::decode(bytes) {
+        let mut text = String::new();
+        // What is not finite cannot come in, so it can always go out.
+        sample.encode(PayloadForm::Json, &mut text).expect("what was read can be written");
+        let again = Sample::decode(text.as_bytes()).expect("what was written can be read");
+        same(sample.value, again.value, &text);
+        assert_eq!((sample.time, sample.number), (again.time, again.number), "{text}");
+    }
+    if let Ok(command) = Command::decode(bytes) {
+        let mut text = String::new();
+        command.encode(&mut text).expect("what was read can be written");
+        let again = Command::decode(text.as_bytes()).expect("what was written can be read");
+        // A bare payload means what its channel declares.
+        let meant = if let ValueRef::Text(_) = command.value { Datatype::Text } else { Datatype::Float };
+        same(command.value, again.value_for(meant), &text);
+        assert_eq!((command.sent_us, command.ttl_ms), (again.sent_us, again.ttl_ms), "{text}");
+    }
+    if let Ok(info) = Info::decode(bytes) {
+        let mut text = String::new();
+        info.encode(&mut text).expect("what was read can be written");
+        assert_eq!(Info::decode(text.as_bytes()), Ok(info), "{text}");
+    }
+    let _ = (CommandResult::decode(bytes), State::decode(bytes), Stats::decode(bytes));
+    if let Ok(topic) = std::str::from_utf8(bytes) {
+        let _ = Topic::parse("lab", topic);
+    }
+});
