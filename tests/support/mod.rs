@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod mosquitto;
+pub(crate) mod nats;
 pub(crate) mod proxy;
 
 use mqtt_lab_core::link::{Link, LinkConfig, Publish, Version};

@@ -1,7 +1,5 @@
 //! From an address to an accepted connection, in the version and with the will the broker takes.
 
-use std::time::Duration;
-
 use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -16,9 +14,7 @@ use super::{LinkConfig, Qos, Subscription, Version, Will, reason};
 /// Connections being made at a time in this process: ten thousand at once would only time out.
 static CONNECTING: Semaphore = Semaphore::const_new(200);
 
-/// Time for a broker to say which QoS it grants.
-const PROBE: Duration = Duration::from_secs(2);
-/// Largest packet that is read meanwhile.
+/// Largest packet that is read while a broker is asked which QoS it grants.
 const PROBE_BYTES: u32 = 1024;
 
 /// What is known about one broker of the list.
@@ -31,6 +27,8 @@ pub(super) struct Peer {
     will_retain: bool,
     /// Highest QoS in 3.1.1, as far as it was asked.
     max_qos_311: Option<Qos>,
+    /// How often it ended when asked.
+    unanswered: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +61,7 @@ impl Peer {
             will_qos: Qos::ExactlyOnce,
             will_retain: true,
             max_qos_311: None,
+            unanswered: 0,
         }
     }
 
@@ -101,6 +100,17 @@ impl Peer {
             }
             _ => false,
         }
+    }
+
+    /// A broker that ends instead of saying what it grants may be in trouble; the third time, it is its way to
+    /// refuse, and QoS 1 is what every broker has.
+    fn take_granted(&mut self, granted: Option<Qos>) -> Result<(), Failure> {
+        self.unanswered += u8::from(granted.is_none());
+        match granted {
+            None if self.unanswered < 3 => return Err(Failure::NoAnswer),
+            known => self.max_qos_311 = Some(known.unwrap_or(Qos::AtLeastOnce)),
+        }
+        Ok(())
     }
 
     fn downgrades(&self, config: &LinkConfig, version: Version, connack: &Connack) -> Vec<String> {
@@ -183,8 +193,8 @@ impl Peer {
             let hello = Hello { config, clean: true, will: None };
             let mut purge = self.greet(version, hello, shared).await?;
             if self.max_qos_311.is_none() {
-                let granted = stoppable(shared, timeout(PROBE, granted(&mut purge))).await?;
-                self.max_qos_311 = Some(granted.ok().flatten().unwrap_or(Qos::ExactlyOnce));
+                let granted = stoppable(shared, granted(&mut purge)).await?;
+                self.take_granted(granted)?;
             }
             farewell(&mut purge.socket, version, &mut BytesMut::new()).await;
             clean = false;
@@ -256,7 +266,7 @@ async fn answer(
 /// The QoS that a broker of 3.1.1 grants to who asks for 2, on a connection that is good for nothing else.
 ///
 /// CONNACK of 3.1.1 says nothing of it, and a broker without QoS 2 closes the connection when it meets one:
-/// without knowing, a link would send the same message for ever. `None`: it does not say.
+/// without knowing, a link would send the same message for ever. `None`: it does not say, but ends.
 async fn granted(Greeting { socket, read, version, .. }: &mut Greeting) -> Option<Qos> {
     let mut ask = BytesMut::new();
     // Nobody publishes there.
