@@ -132,3 +132,18 @@ fn the_lab_at_mosquitto() {
     states.until("lab/demo/one/$state 0 0 end of test");
     assert!(!states.seen.iter().any(|line| line.ends_with("lost")), "{:?}", states.seen);
 }
+
+/// The page says what the broker cannot do.
+#[test]
+fn a_broker_that_can_do_less_is_shown_with_the_device() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mosquitto = Mosquitto::start("max_qos 1");
+    let toml = format!("[mqtt]\nbrokers = [\"{}\"]\n{QOS}", mosquitto.address());
+    let lab = Lab::start(folder.path(), Some(&toml));
+    for device in ["two", "old"] {
+        lab.poll(&format!("/api/v1/devices/demo/{device}"), |device| {
+            (device["downgrades"] == "at most QoS 1: the broker's maximum").then_some(())
+        });
+    }
+    lab.interrupt();
+}

@@ -245,7 +245,7 @@ async fn a_device_is_shown_as_the_contract_says() {
     assert_eq!((status, &lamp), (StatusCode::OK, &devices[0]));
     let keys: BTreeSet<_> = lamp.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = "group id name label kind role hidden announced state state_since_ms error last_seen_ms trigger \
-                  payload version keep_alive_s will plugin counts channels refusal";
+                  payload version keep_alive_s downgrades will plugin counts channels refusal";
     assert_eq!(keys, wanted.split_whitespace().collect());
     assert_eq!(
         (&lamp["role"], &lamp["state"], &lamp["announced"]),

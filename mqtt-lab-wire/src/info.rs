@@ -153,6 +153,9 @@ pub struct Info {
     /// Its last will; missing: `lost` on `$state`, retained.
     #[cfg_attr(feature = "alloc", serde(default))]
     pub will: Option<WillInfo>,
+    /// What its broker gives it less than it was configured with, in words; missing: nothing.
+    #[cfg_attr(feature = "alloc", serde(default))]
+    pub downgrades: Option<Str>,
     /// The plugin it came from; missing when its kind is compiled into the program. One that cannot be
     /// read, such as one of a form not known here, counts as missing.
     #[cfg_attr(feature = "alloc", serde(default, deserialize_with = "decode::plugin"))]
@@ -191,6 +194,7 @@ impl Info {
             inner.display("delay_s", Some(will.delay_s))?;
             inner.close()?;
         }
+        object.text("downgrades", self.downgrades.as_ref())?;
         if let Some(plugin) = &self.plugin {
             object.key("plugin")?;
             let mut inner = Object::open(object.out)?;

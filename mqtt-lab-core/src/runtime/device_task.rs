@@ -344,6 +344,10 @@ impl DeviceTask {
             Event::Message(message) => self.message(message).await,
             Event::Connected { broker, session_present } => {
                 tracing::debug!(device = self.spec.name(), broker, session_present, "connected");
+                if self.publisher.lowered(&self.link.status().downgrades) {
+                    self.send(self.publisher.info()).await;
+                    self.renew_birth();
+                }
             }
             Event::Disconnected { reason } => {
                 tracing::debug!(device = self.spec.name(), reason, "disconnected");

@@ -21,6 +21,8 @@ pub(crate) struct Publisher {
     description: Arc<Description>,
     state: State,
     error: String,
+    /// What the broker gives less than configured.
+    downgrades: String,
     /// Last value and message of every channel that holds a state.
     held: BTreeMap<String, (Value, Publish)>,
     /// The other channels of which the broker keeps a sample.
@@ -38,6 +40,7 @@ impl Publisher {
             description,
             state: State::Init,
             error: String::new(),
+            downgrades: String::new(),
             held: BTreeMap::new(),
             kept: BTreeSet::new(),
         };
@@ -207,12 +210,21 @@ impl Publisher {
         Publish::new(self.spec.address().stats().to_string(), payload)
     }
 
+    /// Notes what the broker gives less than configured; false: as before.
+    pub(crate) fn lowered(&mut self, downgrades: &[String]) -> bool {
+        let downgrades = downgrades.join("; ");
+        let new = self.downgrades != downgrades;
+        self.downgrades = downgrades;
+        new
+    }
+
     pub(crate) fn info(&self) -> Publish {
         let mut info: Info = self.spec.info();
         info.label = info.label.or_else(|| self.description.given_label().cloned());
         info.boot = Some(self.sampler.boot());
         info.trigger = Some(self.description.trigger());
         info.qos = Some(self.controls.qos);
+        info.downgrades = (!self.downgrades.is_empty()).then(|| self.downgrades.clone().into());
         info.channels =
             self.description.channels().iter().map(|channel| self.as_configured(channel)).collect();
         info.channels.extend(self.controls.channels());

@@ -66,13 +66,14 @@ const yesNo = (/** @type {boolean | null} */ value) => (value === null ? UNKNOWN
 
 /** @param {any} device */
 export function descriptionTable(device) {
-  const { kind, role, trigger, payload, version, keep_alive_s: keepAlive, announced } = device;
+  const { kind, role, trigger, payload, version, keep_alive_s: keepAlive, announced, downgrades } = device;
   return facts(t("settings.device"), [
     [t("settings.id"), device.id], [t("settings.group"), device.group],
     [t("settings.kind"), kind && kindName(kind)], [t("settings.role"), role && wordFor("role", role)],
     [t("settings.trigger"), trigger && wordFor("trigger", trigger)],
     [t("settings.payload"), payload && wordFor("payload", payload), t(payload ? `payload.${payload}.explain` : "payload.none.explain")],
-    [t("settings.version"), version && (version === 5 ? "MQTT 5" : "MQTT 3.1.1")],
+    [t("settings.version"), version && (version === 5 ? "MQTT 5" : "MQTT 3.1.1"),
+      downgrades && t("settings.downgrades", { words: downgrades })],
     [t("settings.keep-alive"), keepAlive && `${count(keepAlive)}\u202f${t("unit.s")}`,
       keepAlive ? t("settings.keep-alive.explain", { time: fixed(keepAlive * 1.5, 0) }) : null],
     [t("settings.announced"), yesNo(announced), announced ? null : t("settings.announced.explain")],

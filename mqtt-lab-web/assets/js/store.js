@@ -15,7 +15,7 @@ const COMMANDS_KEPT = 200;
  * @typedef {{group: string, id: string, name: string | null, label: string | null, kind: string | null,
  *   role: string | null, hidden: boolean, announced: boolean, state: string, state_since_ms: number | null,
  *   error: string | null, last_seen_ms: number | null, trigger: string | null, payload: string | null,
- *   version: number | null, keep_alive_s: number | null, will: any, plugin: Plugin | null, counts: any, channels: Channel[]}} Device
+ *   version: number | null, keep_alive_s: number | null, downgrades: string | null, will: any, plugin: Plugin | null, counts: any, channels: Channel[]}} Device
  */
 
 export const state = {

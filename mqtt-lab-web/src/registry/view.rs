@@ -29,6 +29,7 @@ pub(crate) struct DeviceView {
     payload: Option<PayloadForm>,
     version: Option<u8>,
     keep_alive_s: Option<u16>,
+    downgrades: Option<Str>,
     will: Option<WillInfo>,
     plugin: Option<PluginInfo>,
     counts: CountsView,
@@ -94,6 +95,7 @@ impl DeviceView {
             payload: info.and_then(|info| info.payload),
             version: info.and_then(|info| info.version),
             keep_alive_s: info.and_then(|info| info.keep_alive_s),
+            downgrades: info.and_then(|info| info.downgrades.clone()),
             will,
             plugin: info.and_then(|info| info.plugin.clone()),
             counts: CountsView {
