@@ -4,6 +4,8 @@
 
 #[path = "wills/cell.rs"]
 mod cell;
+#[path = "wills/history.rs"]
+mod history;
 #[path = "wills/observer.rs"]
 mod observer;
 #[path = "wills/restart.rs"]

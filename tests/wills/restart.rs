@@ -66,7 +66,8 @@ async fn devices(brand: Brand, broker: &str) -> Vec<(Cell, Observer, Device)> {
 async fn all_are_ready(end: End, devices: Vec<(Cell, Observer, Device)>) {
     for (cell, mut observer, mut device) in devices {
         device.connected().await;
-        // What a device says on connecting is out before all else.
+        // Perhaps the broker has forgotten who listens; what a device says on connecting is out before all else.
+        observer.catch_up(&cell.topic("/end")).await;
         publish(&device.link, &cell.topic("/device/back"), "back").await;
         observer.until("/device/back", "back").await;
         let story = cell.story(observer).await;
@@ -104,7 +105,7 @@ async fn at_the_embedded_broker(end: End, persistent: bool) {
 }
 
 /// Everything is kept as soon as it changes, so that a kill finds it on disk.
-const PERSISTENT: &str = "persistence true\nautosave_on_changes true\nautosave_interval 1";
+pub(crate) const PERSISTENT: &str = "persistence true\nautosave_on_changes true\nautosave_interval 1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_device_stays_lost_after_a_restart_of_the_broker() {
