@@ -14,7 +14,8 @@ mod support;
 
 use cell::{Brand, Cell, STATE, is_as_configured};
 use mqtt_lab_core::broker::{Broker, BrokerConfig};
-use mqtt_lab_core::link::Version;
+use mqtt_lab_core::link::{Qos, Version, Will};
+use observer::Observer;
 use std::time::Duration;
 use support::mosquitto::Mosquitto;
 use support::proxy::Proxy;
@@ -53,6 +54,34 @@ async fn abort_of_the_task(cell: Cell) {
     device.link.abort().await;
     is_as_configured(&observer.until(STATE, "lost").await);
     assert_eq!(cell.story(observer).await, ["ready", "lost"]);
+}
+
+/// Topic, payload, QoS and retain as the client asked for them; the broker keeps what is retained.
+async fn every_qos_and_retain(cell: Cell) {
+    let mut observer = cell.observer().await;
+    let all = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce].map(|qos| [(qos, false), (qos, true)]);
+    let mut expected = Vec::new();
+    for (qos, retain) in all.into_iter().flatten() {
+        let (end, payload) = (format!("/alarm/{qos}-{retain}"), format!("gone {qos} {retain}"));
+        let will = Will { qos, retain, ..Will::new(cell.topic(&end), payload.clone()) };
+        let device = cell.device(cell.config(&cell.broker, will), &mut observer).await;
+        device.link.abort().await;
+        let seen = observer.until(&end, &payload).await;
+        assert_eq!((seen.qos, seen.retain), (qos.level(), retain), "{payload}");
+        expected.push(payload);
+    }
+    observer.catch_up(&cell.topic("/end")).await;
+    let fired = |observer: &Observer| {
+        let alarms = observer.seen.iter().filter(|seen| seen.topic.contains("/alarm/"));
+        let mut alarms: Vec<_> = alarms.map(|seen| seen.payload.clone()).collect();
+        alarms.sort();
+        alarms
+    };
+    assert_eq!(fired(&observer), expected);
+    let mut late = cell.observer().await;
+    late.catch_up(&cell.topic("/end")).await;
+    expected.retain(|payload| payload.ends_with("true"));
+    assert_eq!(fired(&late), expected);
 }
 
 async fn cut(cell: Cell) {
@@ -163,6 +192,7 @@ async fn matrix(brand: Brand, broker: &str) {
         let cell = || Cell::new(brand, broker, version);
         cells.spawn(kill_of_the_process(cell()));
         cells.spawn(abort_of_the_task(cell()));
+        cells.spawn(every_qos_and_retain(cell()));
         cells.spawn(cut(cell()));
         cells.spawn(expiry_of_the_keep_alive(cell()));
         cells.spawn(frozen_process(cell()));
@@ -188,10 +218,15 @@ async fn all(mut cells: JoinSet<()>) {
     }
 }
 
+/// The embedded broker, on a free port.
+async fn embedded() -> Broker {
+    let config = BrokerConfig { bind: ([127, 0, 0, 1], 0).into(), ..BrokerConfig::default() };
+    Broker::start(&config).await.expect("it starts")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wills_at_the_embedded_broker() {
-    let config = BrokerConfig { bind: ([127, 0, 0, 1], 0).into(), ..BrokerConfig::default() };
-    let broker = Broker::start(&config).await.expect("a free port");
+    let broker = embedded().await;
     matrix(Brand::Embedded, &broker.address().to_string()).await;
     broker.stop().await;
 }

@@ -1,5 +1,6 @@
 //! What the state history says of it: a will, a goodbye, a restart of the broker, or nothing at all.
 
+use super::embedded;
 use super::observer::Observer;
 use super::restart::PERSISTENT;
 use crate::support::mosquitto::Mosquitto;
@@ -50,18 +51,23 @@ fn hears_of_now(lab: &Lab) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_is_not_lost_while_only_the_storage_is_away() {
+    let mosquitto = Mosquitto::start("max_queued_messages 0");
+    only_the_storage_is_away(&mosquitto.address()).await;
+    only_the_storage_is_away(&embedded().await.address().to_string()).await;
+}
+
+async fn only_the_storage_is_away(broker: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let broker = Mosquitto::start("max_queued_messages 0");
-    let proxy = Proxy::start(broker.address().parse().expect("an address")).await;
+    let proxy = Proxy::start(broker.parse().expect("an address")).await;
     let way = proxy.address().to_string();
     // Its will has fired before, on a topic where nothing takes it back.
     let will = "will = { topic = \"lab/demo/far/gone\", payload = \"bye\" }";
-    let mut observer = Observer::start(&broker.address(), "#").await;
-    let before = far(folder.path(), &broker.address(), will);
+    let mut observer = Observer::start(broker, "#").await;
+    let before = far(folder.path(), broker, will);
     observer.until("/$state", "ready").await;
     before.kill();
     observer.until("/gone", "bye").await;
-    let _far = far(folder.path(), &broker.address(), will);
+    let _far = far(folder.path(), broker, will);
     let lab = ingest(folder.path(), &way);
     lab.until_state("demo/far", "ready");
     proxy.cut();
@@ -86,40 +92,44 @@ const WILLS: [[&str; 3]; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_will_that_fired_while_the_storage_was_away_is_in_the_history() {
-    for [will, topic, payload] in WILLS {
-        let folder = tempfile::tempdir().expect("a folder");
-        let broker = Mosquitto::start("max_queued_messages 0");
-        let address = broker.address();
-        let mut observer = Observer::start(&address, "#").await;
-        let device = far(folder.path(), &address, will);
-        let lab = ingest(folder.path(), &address);
-        // Some samples after the description the storage listens where the will goes.
-        hears_of_now(&lab);
-        lab.interrupt();
-        device.kill();
-        observer.until(topic, payload).await;
-
-        let lab = ingest(folder.path(), &address);
-        tells(&lab, "demo/far", &["ready announced", "lost will"]);
-        lab.kill();
-        let device = far(folder.path(), &address, will);
-        let lab = ingest(folder.path(), &address);
-        tells(&lab, "demo/far", &["ready announced", "lost will", "ready announced"]);
-
-        // Lost and back, all of it while the storage is away; the old will stays retained.
-        lab.interrupt();
-        device.kill();
-        observer.until(topic, payload).await;
-        let device = far(folder.path(), &address, will);
-        let lab = ingest(folder.path(), &address);
-        let five = ["ready announced", "lost will", "ready announced", "lost will", "ready announced"];
-        tells(&lab, "demo/far", &five);
-        hears_of_now(&lab);
-        // In order.
-        device.interrupt();
-        tells(&lab, "demo/far", &[&five[..], &["disconnected orderly"]].concat());
-        lab.interrupt();
+    for will in WILLS {
+        let mosquitto = Mosquitto::start("max_queued_messages 0");
+        will_while_the_storage_is_away(&mosquitto.address(), will).await;
+        will_while_the_storage_is_away(&embedded().await.address().to_string(), will).await;
     }
+}
+
+async fn will_while_the_storage_is_away(address: &str, [will, topic, payload]: [&str; 3]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut observer = Observer::start(address, "#").await;
+    let device = far(folder.path(), address, will);
+    let lab = ingest(folder.path(), address);
+    // Some samples after the description the storage listens where the will goes.
+    hears_of_now(&lab);
+    lab.interrupt();
+    device.kill();
+    observer.until(topic, payload).await;
+
+    let lab = ingest(folder.path(), address);
+    tells(&lab, "demo/far", &["ready announced", "lost will"]);
+    lab.kill();
+    let device = far(folder.path(), address, will);
+    let lab = ingest(folder.path(), address);
+    tells(&lab, "demo/far", &["ready announced", "lost will", "ready announced"]);
+
+    // Lost and back, all of it while the storage is away; the old will stays retained.
+    lab.interrupt();
+    device.kill();
+    observer.until(topic, payload).await;
+    let device = far(folder.path(), address, will);
+    let lab = ingest(folder.path(), address);
+    let five = ["ready announced", "lost will", "ready announced", "lost will", "ready announced"];
+    tells(&lab, "demo/far", &five);
+    hears_of_now(&lab);
+    // In order.
+    device.interrupt();
+    tells(&lab, "demo/far", &[&five[..], &["disconnected orderly"]].concat());
+    lab.interrupt();
 }
 
 /// Devices of the lab itself, one of each version.
