@@ -78,9 +78,13 @@ async fn every_qos_and_retain(cell: Cell) {
         alarms
     };
     assert_eq!(fired(&observer), expected);
-    let mut late = cell.observer().await;
-    late.catch_up(&cell.topic("/end")).await;
     expected.retain(|payload| payload.ends_with("true"));
+    let mut late = cell.observer().await;
+    // At QoS 0 it may come behind the marker.
+    while fired(&late).len() < expected.len() {
+        late.next().await;
+    }
+    late.catch_up(&cell.topic("/end")).await;
     assert_eq!(fired(&late), expected);
 }
 
