@@ -4,11 +4,16 @@
 //! and over WebSocket where asked for. Everything is set explicitly: it binds to loopback, keeps its
 //! state in memory unless a folder is given, and bounds packets, clients and queues.
 
+mod turns;
+
 use crate::link::Credentials;
 use mqtt_lab_wire::Qos;
 use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{BrokerConfig as Inner, StorageBackend, StorageConfig, WebSocketConfig};
-use mqtt5::broker::{BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction};
+use mqtt5::broker::{
+    BrokerEventHandler, ClientConnectEvent, ClientDisconnectEvent, ClientPublishEvent, MqttBroker,
+    PublishAction,
+};
 use mqtt5::packet::connect::ConnectPacket;
 use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use serde::{Deserialize, Serialize};
@@ -21,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::task::JoinHandle;
+use turns::Turns;
 
 /// Topics whose last publish is remembered at most.
 const MAX_SEEN: usize = 50_000;
@@ -175,7 +181,7 @@ impl BrokerConfig {
             client_channel_capacity: self.queue_messages.min(100_000),
             sys_topics_enabled: false,
             max_retained_messages: 200_000,
-            event_handler: Some(seen),
+            event_handler: Some(Arc::new(Hooks { seen, turns: Turns::default() })),
             ..Inner::default()
         }
     }
@@ -303,15 +309,32 @@ impl SeenTopics {
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-impl BrokerEventHandler for SeenTopics {
+/// What the broker tells while it works.
+struct Hooks {
+    seen: Arc<SeenTopics>,
+    turns: Turns,
+}
+
+impl BrokerEventHandler for Hooks {
     fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
         let qos = match event.qos {
             mqtt5::QoS::AtMostOnce => Qos::AtMostOnce,
             mqtt5::QoS::AtLeastOnce => Qos::AtLeastOnce,
             mqtt5::QoS::ExactlyOnce => Qos::ExactlyOnce,
         };
-        self.note(&event.topic, qos, event.retain);
+        self.seen.note(&event.topic, qos, event.retain);
         Box::pin(async { PublishAction::Continue })
+    }
+
+    /// The broker awaits it after CONNACK and before it reads what the client sends next.
+    fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Answer<'a, ()> {
+        Box::pin(self.turns.begin(event.client_id))
+    }
+
+    /// The broker calls it when the will is published.
+    fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> Answer<'a, ()> {
+        self.turns.end(&event.client_id);
+        Box::pin(async {})
     }
 }
 

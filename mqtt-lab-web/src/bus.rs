@@ -2,10 +2,16 @@
 //!
 //! [`Link`] and [`Events`] of `mqtt-lab-core` are the ones in use; a test brings its own.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mqtt_lab_core::link::{Event, Events, Link, Publish, Qos, Subscription};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Time for an answer to the question whether the broker listens.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// Sends messages.
 #[async_trait]
@@ -23,6 +29,9 @@ pub trait Outlet: Send + Sync + 'static {
 
     /// Waits until the broker has accepted connection and subscription.
     async fn listening(&self);
+
+    /// Whether somebody takes connections at the broker's address. Nobody does when the broker has ended.
+    async fn broker_listens(&self) -> bool;
 
     /// How the connection is.
     fn status(&self) -> OutletStatus;
@@ -69,6 +78,15 @@ impl Outlet for Link {
     async fn listening(&self) {
         // An error means that the link has ended; nothing will ever be heard on it.
         let _ = self.watch().wait_for(|status| status.connected && status.subscribed).await;
+    }
+
+    async fn broker_listens(&self) -> bool {
+        let connect = TcpStream::connect(Link::status(self).broker);
+        // Silence, or no way there, says nothing of the broker.
+        match timeout(PROBE, connect).await {
+            Ok(Err(error)) => error.kind() != ErrorKind::ConnectionRefused,
+            Ok(Ok(_)) | Err(_) => true,
+        }
     }
 
     fn status(&self) -> OutletStatus {

@@ -88,9 +88,8 @@ impl Web {
         link.keep_session = true;
         link.session_expiry = link.session_expiry.max(SESSION_EXPIRY);
         link.incoming_capacity = link.incoming_capacity.max(usize::from(WINDOW));
-        let mut all = Subscription::new(Topic::all(&root).to_string(), Qos::AtLeastOnce);
-        all.retain_as_published = true;
-        link.subscriptions = vec![all];
+        // Without Retain As Published: what comes with the flag is then old, and nothing else is.
+        link.subscriptions = vec![Subscription::new(Topic::all(&root).to_string(), Qos::AtLeastOnce)];
         let (link, events) = Link::spawn(link)?;
         let bus = (Arc::new(link) as Arc<dyn Outlet>, Box::new(events) as Box<dyn Source>);
         Self::run(web, listener, Arc::new(store), root, bus, publish_log).await
@@ -127,7 +126,7 @@ impl Web {
             Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
             None => None,
         };
-        let started_us = now_us();
+        let (started_us, own_broker) = (now_us(), config.embedded_broker);
         let snapshot = match store.load(started_us).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -166,7 +165,8 @@ impl Web {
             Arc::clone(&app.outlet),
             Arc::clone(&marker),
             stopped.clone(),
-        );
+        )
+        .of_own_broker(own_broker);
         let writer = Writer::new(store, Arc::clone(&registry), health, abandoned);
         Ok(Self {
             address,

@@ -45,6 +45,9 @@ impl Outlet for Broker {
         Ok(())
     }
     fn listen(&self, _: &str) {}
+    async fn broker_listens(&self) -> bool {
+        !self.away.load(Ordering::SeqCst)
+    }
     async fn listening(&self) {}
     fn status(&self) -> OutletStatus {
         let connected = !self.away.load(Ordering::SeqCst);

@@ -261,12 +261,13 @@ async fn states_are_kept_newest_first(engine: &impl Engine) {
         change(NOON, State::Ready, StateCause::Announced),
         change(NOON + 1, State::Lost, StateCause::Will),
         change(NOON + 1, State::Disconnected, StateCause::Orderly),
+        change(NOON + 2, State::Ready, StateCause::BrokerRestart),
     ];
     let device = bench.device;
     bench.write(&changes.map(|change| Write::State { device, change })).await;
     let states = bench.store.states(device, 2).await.unwrap();
-    assert_eq!(states, [changes[2], changes[1]]);
-    assert_eq!(bench.store.load(NOON).await.unwrap().devices[0].state, Some(changes[2]));
+    assert_eq!(states, [changes[3], changes[2]]);
+    assert_eq!(bench.store.load(NOON).await.unwrap().devices[0].state, Some(changes[3]));
 }
 
 fn command(id: &str, sent_us: i64) -> Command {

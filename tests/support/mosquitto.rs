@@ -26,7 +26,9 @@ impl Mosquitto {
     pub(crate) fn start(options: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-        let text = format!("listener {} 127.0.0.1\nallow_anonymous true\n{options}\n", address.port());
+        // Root's broker would become another user, who may not write into our folder.
+        let text =
+            format!("listener {} 127.0.0.1\nallow_anonymous true\nuser root\n{options}\n", address.port());
         std::fs::write(folder.path().join("mosquitto.conf"), text).expect("writable");
         let child = spawn(folder.path(), address);
         Self { child, address, folder }

@@ -102,6 +102,9 @@ pub struct Incoming {
     pub retain: bool,
     /// The broker sends it again and does not know whether it arrived before.
     pub duplicate: bool,
+    /// Packet identifier at QoS 1 and 2. What is sent again on the next connection keeps its own
+    /// (MQTT-4.4.0-1).
+    pub packet_id: Option<u16>,
     /// MQTT 5 properties, `None` if there are none.
     pub properties: Option<Box<Properties>>,
     ack: Option<Acknowledger>,
@@ -109,10 +112,11 @@ pub struct Incoming {
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, payload, qos, retain, duplicate, properties, ack: _ } = self;
+        let Self { topic, payload, qos, retain, duplicate, packet_id, properties, ack: _ } = self;
         let mut text = f.debug_struct("Incoming");
         text.field("topic", topic).field("payload", payload).field("qos", qos);
-        text.field("retain", retain).field("duplicate", duplicate).field("properties", properties);
+        text.field("retain", retain).field("duplicate", duplicate).field("packet_id", packet_id);
+        text.field("properties", properties);
         text.finish_non_exhaustive()
     }
 }
@@ -121,12 +125,17 @@ impl Incoming {
     /// A message that no broker sent, for tests of code that takes messages; its `ack` does nothing.
     pub fn detached(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         let publish = Publish::new(topic, payload);
-        Self::new(publish, false, None)
+        Self::new(publish, None, false, None)
     }
 
-    pub(super) fn new(publish: Publish, duplicate: bool, ack: Option<Acknowledger>) -> Self {
+    pub(super) fn new(
+        publish: Publish,
+        packet_id: Option<u16>,
+        duplicate: bool,
+        ack: Option<Acknowledger>,
+    ) -> Self {
         let Publish { topic, payload, qos, retain, properties } = publish;
-        Self { topic, payload, qos, retain, duplicate, properties, ack }
+        Self { topic, payload, qos, retain, duplicate, packet_id, properties, ack }
     }
 
     /// Tells the broker that the message is safe here. Never waits.

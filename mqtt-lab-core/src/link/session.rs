@@ -17,7 +17,7 @@ use super::socket::Socket;
 use super::subscriber::Subscriber;
 use super::watchdog::{Situation, Watchdog};
 use super::wire::{self, Connack, Header, Packet};
-use super::{Event, Incoming, LinkConfig, Publish, Version};
+use super::{Event, Incoming, LinkConfig, Publish, Qos, Version};
 
 /// Packets are gathered up to this size before they are written, in bytes.
 const BATCH: usize = 32 * 1024;
@@ -186,7 +186,8 @@ impl<'a> Session<'a> {
         let arrival = arrival.map_err(|_| Failure::Unexpected("more messages than packet ids"))?;
         if let Arrival::Deliver(ticket) = arrival {
             let acknowledger = ticket.map(|ticket| Acknowledger::new(self.shared, ticket));
-            let message = Incoming::new(publish, duplicate, acknowledger);
+            let packet_id = (publish.qos != Qos::AtMostOnce).then_some(id);
+            let message = Incoming::new(publish, packet_id, duplicate, acknowledger);
             if room {
                 self.shared.queue.push(Event::Message(message));
             }

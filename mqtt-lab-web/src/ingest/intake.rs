@@ -8,16 +8,15 @@ use mqtt_lab_wire::{CommandResult, Info, Part, Sample, State, Stats, Topic, Topi
 use tokio::sync::watch;
 
 use super::marker::Marker;
+use super::redeliveries::Redeliveries;
 use super::refusals::Refusals;
+use super::restarts::Restarts;
 use super::retry::{Retry, Stopped};
 use crate::bus::Outlet;
 use crate::commands::Commands;
 use crate::health::Health;
 use crate::registry::{Arrival, Registry, Step};
 use crate::store::{DeviceId, Store, Write};
-
-/// `$state` topics remembered per connection.
-const MAX_TOPICS: usize = 100_000;
 
 /// Topics of last wills outside of the lab's root that are listened to.
 const MAX_WILLS: usize = 1_000;
@@ -31,8 +30,8 @@ pub(crate) struct Intake {
     retry: Retry,
     refusals: Refusals,
     connection: u64,
-    /// Devices whose `$state` came on this connection: the first retained one may be an old one.
-    spoken: HashSet<DeviceId>,
+    restarts: Restarts,
+    redeliveries: Redeliveries,
     outlet: Arc<dyn Outlet>,
     marker: Arc<Marker>,
     /// Topics of last wills outside of the root, listened to.
@@ -57,29 +56,53 @@ impl Intake {
             refusals: Refusals::new(Arc::clone(&health)),
             health,
             connection: 1,
-            spoken: HashSet::new(),
+            restarts: Restarts::default(),
+            redeliveries: Redeliveries::default(),
             outlet,
             marker,
             wills: HashSet::new(),
         }
     }
 
-    /// A connection was made: retained messages come again.
-    pub(crate) fn connected(&mut self) {
+    /// Whether the broker runs in this program.
+    pub(crate) fn of_own_broker(mut self, own: bool) -> Self {
+        self.restarts = Restarts::of_own_broker(own);
+        self
+    }
+
+    /// A connection was made: retained messages come again. `session_present`: the broker had our
+    /// subscription all the time.
+    pub(crate) fn connected(&mut self, session_present: bool, now_us: i64) {
         self.connection += 1;
-        self.spoken.clear();
+        self.restarts.connected(session_present, now_us);
+        if !session_present {
+            self.redeliveries.clear();
+        }
+    }
+
+    /// The connection was lost.
+    pub(crate) async fn disconnected(&mut self, now_us: i64) {
+        self.restarts.lost(self.outlet.broker_listens().await, now_us);
     }
 
     /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
     pub(crate) async fn take(&mut self, message: &Incoming, now_us: i64) -> Result<Vec<Write>, Stopped> {
         let root = self.registry.root().to_owned();
         let topic = Topic::parse(&root, &message.topic);
-        // Outside of the root, `retain` marks an old will that the broker repeats on subscribing.
-        let old_will = message.retain && topic.is_err();
-        let mut writes = match old_will {
-            true => Vec::new(),
+        let is_state = matches!(topic, Ok(Topic { part: Part::State, .. }));
+        let is_word = is_state || self.registry.is_will_topic(&message.topic);
+        if is_word && self.redeliveries.is_known(message) {
+            return Ok(Vec::new());
+        }
+        // An old will that the broker repeats because we subscribed: the device may be back since. But a
+        // device that is back says so on its `$state`, so a will that still stands there has the last word.
+        let old_will = message.retain && !is_state;
+        let wills = match old_will {
+            true => None,
             false => self.registry.take_wills(&message.topic, &message.payload, now_us),
         };
+        let is_will = wills.is_some();
+        let mut writes = wills.unwrap_or_default();
         let topic = match topic {
             Ok(topic) => topic,
             Err(_) if self.registry.is_will_topic(&message.topic) => return Ok(writes),
@@ -100,7 +123,7 @@ impl Intake {
                 Ok(result) => self.commands.answered(&result, now_us),
                 Err(error) => self.refuse(&topic, message, &error.to_string(), now_us).await?,
             },
-            Part::State => self.state(&topic, message, now_us, !writes.is_empty()).await?,
+            Part::State => self.state(&topic, message, now_us, is_will).await?,
             Part::Info => self.info(&topic, message, now_us).await?,
             Part::Stats => match Stats::decode(&message.payload) {
                 Ok(Stats { boot, sent }) => {
@@ -178,11 +201,8 @@ impl Intake {
         match State::decode(&message.payload) {
             Ok(state) => {
                 let Some(id) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
-                if self.spoken.len() >= MAX_TOPICS {
-                    self.spoken.clear();
-                }
-                let replayed = message.retain && self.spoken.insert(id);
-                Ok(self.registry.take_state(id, state, now_us, replayed))
+                let word = self.restarts.hear(id, state, message.retain);
+                Ok(self.registry.take_state(id, word, now_us))
             }
             // A will of the device's own words.
             Err(_) if is_will => Ok(Vec::new()),
@@ -290,7 +310,7 @@ impl Intake {
     }
 }
 
-/// An empty retained message takes the topic's retained one back; it says nothing.
+/// An empty message takes the topic's retained one back; it says nothing.
 fn is_clearing(message: &Incoming) -> bool {
-    message.payload.is_empty() && message.retain
+    message.payload.is_empty()
 }

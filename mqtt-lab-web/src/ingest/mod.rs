@@ -6,7 +6,9 @@
 
 mod intake;
 mod marker;
+mod redeliveries;
 mod refusals;
+mod restarts;
 mod retry;
 mod writer;
 
@@ -62,7 +64,8 @@ pub(crate) async fn read(
                     return;
                 }
             }
-            Some(Event::Connected { .. }) => intake.connected(),
+            Some(Event::Connected { session_present, .. }) => intake.connected(session_present, now_us()),
+            Some(Event::Disconnected { .. }) => intake.disconnected(now_us()).await,
             Some(_) => {}
             None => return,
         }

@@ -36,6 +36,9 @@ impl Outlet for Sent {
         Ok(())
     }
     fn listen(&self, _: &str) {}
+    async fn broker_listens(&self) -> bool {
+        false
+    }
     async fn listening(&self) {}
     fn status(&self) -> OutletStatus {
         OutletStatus { connected: true, ..OutletStatus::default() }
@@ -103,6 +106,10 @@ impl Bench {
         let mut message = Incoming::detached(topic, payload.to_owned());
         message.retain = true;
         self.take(message).await
+    }
+
+    fn connected(&mut self, session_present: bool) {
+        self.intake.connected(session_present, self.now_us);
     }
 
     fn device(&self, name: &str) -> Json {
@@ -179,7 +186,7 @@ async fn a_retained_sample_is_not_stored_again_on_each_subscription() {
     assert_eq!(bench.retained("lab/demo/x/a", numbered).await.stored(), 1);
     assert_eq!(bench.retained("lab/demo/x/b", "on").await.stored(), 1);
     for _ in 0..3 {
-        bench.intake.connected();
+        bench.connected(true);
         assert!(bench.retained("lab/demo/x/a", numbered).await.outcomes.is_empty());
         assert!(bench.retained("lab/demo/x/b", "on").await.outcomes.is_empty());
     }
@@ -188,7 +195,7 @@ async fn a_retained_sample_is_not_stored_again_on_each_subscription() {
     assert!(bench.retained("lab/demo/x/b", "on").await.outcomes.is_empty());
     // A live one is new, and so is a changed one.
     assert_eq!(bench.retained("lab/demo/x/b", "on").await.stored(), 1);
-    bench.intake.connected();
+    bench.connected(true);
     assert_eq!(bench.retained("lab/demo/x/b", "off").await.stored(), 1);
     assert_eq!(bench.device("x")["counts"]["duplicate"], 0);
 }
@@ -225,9 +232,9 @@ async fn arrival_times_increase_strictly() {
 async fn states_have_causes_and_are_not_repeated() {
     let mut bench = Bench::new().await;
     for word in ["init", "ready", "ready", "lost", "lost", "ready", "disconnected"] {
-        bench.retained("lab/demo/x/$state", word).await;
+        bench.live("lab/demo/x/$state", word).await;
     }
-    bench.intake.connected();
+    bench.connected(true);
     bench.retained("lab/demo/x/$state", "disconnected").await;
     bench = bench.restart().await;
     bench.retained("lab/demo/x/$state", "disconnected").await;
@@ -247,19 +254,87 @@ async fn states_have_causes_and_are_not_repeated() {
 async fn a_will_on_another_topic_means_lost() {
     let mut bench = Bench::new().await;
     let info = r#"{"schema":1,"channels":[],"will":{"topic":"lab/demo/x/gone","payload":"bye","qos":1,"retain":true}}"#;
-    bench.retained("lab/demo/x/$info", info).await;
-    bench.retained("lab/demo/x/$state", "ready").await;
+    bench.live("lab/demo/x/$info", info).await;
+    bench.live("lab/demo/x/$state", "ready").await;
     bench.live("lab/demo/x/gone", "hello").await;
     assert_eq!(bench.device("x")["state"], "ready");
     bench.live("lab/demo/x/gone", "bye").await;
     assert_eq!(bench.device("x")["state"], "lost");
     // On the next subscription the old `ready` comes again; it is older than the will.
-    bench.intake.connected();
+    bench.connected(true);
     bench.retained("lab/demo/x/$state", "ready").await;
     assert_eq!(bench.device("x")["state"], "lost");
     // Really back.
-    bench.retained("lab/demo/x/$state", "ready").await;
+    bench.live("lab/demo/x/$state", "ready").await;
+    // And now the will is what is old.
+    bench.connected(true);
+    bench.retained("lab/demo/x/gone", "bye").await;
     assert_eq!(bench.states("x").await, [("ready", "announced"), ("lost", "will"), ("ready", "announced")]);
+}
+
+#[tokio::test]
+async fn a_will_of_own_words_on_the_state_topic_means_lost() {
+    let mut bench = Bench::new().await;
+    let info = r#"{"schema":1,"channels":[],"will":{"topic":"lab/demo/x/$state","payload":"bye","qos":1,"retain":true}}"#;
+    bench.live("lab/demo/x/$info", info).await;
+    bench.live("lab/demo/x/$state", "ready").await;
+    // It fired while ingest was away, and stands until the device is back; said again it is no news.
+    for _ in 0..2 {
+        bench.connected(true);
+        bench.retained("lab/demo/x/$state", "bye").await;
+        assert_eq!(bench.device("x")["state"], "lost");
+    }
+    assert_eq!(bench.device("x")["counts"]["refused"], 0);
+    bench.live("lab/demo/x/$state", "ready").await;
+    assert_eq!(bench.states("x").await, [("ready", "announced"), ("lost", "will"), ("ready", "announced")]);
+}
+
+#[tokio::test]
+async fn words_that_are_sent_again_after_our_own_cut_are_no_news() {
+    let mut bench = Bench::new().await;
+    bench.connected(false);
+    for duplicate in [false, true] {
+        for (id, word) in (1..).zip(["ready", "lost", "ready"]) {
+            let mut message = Incoming::detached("lab/demo/x/$state", word);
+            (message.packet_id, message.duplicate) = (Some(id), duplicate);
+            bench.take(message).await;
+        }
+        bench.connected(true);
+    }
+    assert_eq!(bench.states("x").await, [("ready", "announced"), ("lost", "will"), ("ready", "announced")]);
+}
+
+#[tokio::test]
+async fn a_restart_of_the_broker_is_told_from_a_will() {
+    const STATE: &str = "lab/demo/x/$state";
+    let mut bench = Bench::new().await;
+    bench.connected(false);
+    bench.live(STATE, "ready").await;
+    let told = [("ready", "announced")];
+    assert_eq!(bench.states("x").await, told);
+    // Killed: it publishes no will.
+    bench.intake.disconnected(bench.now_us).await;
+    bench.connected(true);
+    bench.retained(STATE, "ready").await;
+    assert_eq!(bench.states("x").await, told, "the device is not back yet");
+    bench.live(STATE, "ready").await;
+    let told = [told[0], ("ready", "broker_restart")];
+    assert_eq!(bench.states("x").await, told);
+    // Stopped in order: it publishes them all, and then ends.
+    bench.live(STATE, "lost").await;
+    bench.intake.disconnected(bench.now_us).await;
+    bench.connected(true);
+    bench.live(STATE, "ready").await;
+    let told = [told[0], told[1], ("lost", "will"), ("ready", "broker_restart")];
+    assert_eq!(bench.states("x").await, told);
+    // The device was away already.
+    bench.live(STATE, "lost").await;
+    bench.now_us += 60 * SECOND;
+    bench.intake.disconnected(bench.now_us).await;
+    bench.connected(false);
+    bench.live(STATE, "ready").await;
+    let told = [told[0], told[1], told[2], told[3], ("lost", "will"), ("ready", "announced")];
+    assert_eq!(bench.states("x").await, told);
 }
 
 #[tokio::test]
@@ -505,7 +580,7 @@ proptest! {
                 let mut message = Incoming::detached(topic, payload);
                 message.retain = retain;
                 bench.take(message).await;
-                bench.intake.connected();
+                bench.connected(true);
             }
             // What is known can be shown, and what is stored can be read again.
             serde_json::to_string(&bench.registry.views()).unwrap();

@@ -37,8 +37,6 @@ pub(crate) struct ChannelState {
     pub(crate) last: Option<Last>,
     /// Length of the last payload.
     pub(crate) bytes: Option<usize>,
-    /// Whether the publisher retained the last sample, where this can be known.
-    pub(crate) retain: Option<bool>,
     /// The last sample came at QoS 0, so it was published at QoS 0.
     pub(crate) at_most_once: bool,
     /// The last time given on arrival.
@@ -93,7 +91,6 @@ impl Device {
             unit: None,
             last: None,
             bytes: None,
-            retain: None,
             at_most_once: false,
             stamped_us: 0,
             connection: 0,

@@ -17,6 +17,7 @@ use crate::store::{Counts, DeviceId, SavedSeries, Snapshot};
 use device::Device;
 pub(crate) use device::guess;
 pub(crate) use samples::{Arrival, Step};
+pub(crate) use states::Word;
 use view::Place;
 pub(crate) use view::{CommandView, DeviceView, SeriesView, StateView};
 

@@ -21,6 +21,7 @@ pub(crate) struct Arrival {
     /// On which connection.
     pub(crate) connection: u64,
     pub(crate) qos: Qos,
+    /// It is a retained one, sent because we subscribed.
     pub(crate) retain: bool,
     /// Length of the payload.
     pub(crate) bytes: usize,
@@ -113,8 +114,8 @@ fn check(device: &Device, channel: &str, sample: &Sample<'_>) -> Result<(Channel
 }
 
 impl Device {
-    /// Whether the message may be an old retained one, sent because we subscribed: the first of its
-    /// channel on this connection. (A live one may look the same; then it only counts for less.)
+    /// Whether the message is an old retained one, sent because we subscribed: the first of its channel
+    /// on this connection.
     fn is_replay(&self, channel: &str, arrival: &Arrival) -> bool {
         let seen = self.channels.get(channel).is_some_and(|state| state.connection == arrival.connection);
         arrival.retain && !seen
@@ -154,7 +155,6 @@ impl Device {
         let mut fresh = None;
         if !repeated {
             state.bytes = Some(arrival.bytes);
-            state.retain = Some(arrival.retain);
             state.at_most_once = arrival.qos == Qos::AtMostOnce;
             state.last = Some(Last { t_us, value: value.clone() });
             fresh = Some(Fresh { t_us, value: value.clone(), bytes: arrival.bytes });

@@ -2,15 +2,28 @@
 
 use mqtt_lab_wire::{Info, State};
 
+use super::device::Device;
 use super::{Inner, Registry};
 use crate::store::{DeviceId, StateCause, StateChange, Write};
 
 /// Longest `$error` text shown, in characters.
 const MAX_ERROR_CHARS: usize = 512;
 
+/// A word on `$state`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    pub(crate) state: State,
+    /// It is an old one, sent because we subscribed.
+    pub(crate) replayed: bool,
+    /// The first since the broker was restarted. Wills since that instant (µs since the Unix epoch)
+    /// were the broker's own doing.
+    pub(crate) restart_us: Option<i64>,
+}
+
 impl Registry {
-    /// Notes the word on `$state`. `replayed`: it may be an old one, sent because we subscribed.
-    pub(crate) fn take_state(&self, id: DeviceId, said: State, now_us: i64, replayed: bool) -> Vec<Write> {
+    /// Notes the word on `$state`.
+    pub(crate) fn take_state(&self, id: DeviceId, word: Word, now_us: i64) -> Vec<Write> {
+        let Word { state: said, replayed, restart_us } = word;
         let mut writes = Vec::new();
         let mut inner = self.lock();
         let Some(device) = inner.by_id(id) else { return writes };
@@ -33,6 +46,7 @@ impl Registry {
         let cause = match said {
             State::Lost => StateCause::Will,
             State::Disconnected => StateCause::Orderly,
+            _ if restart_us.is_some_and(|since_us| device.was_cut_off(since_us)) => StateCause::BrokerRestart,
             State::Init | State::Ready | State::Sleeping => StateCause::Announced,
         };
         // Repeated by the broker, it does not take back what a will on another topic has told since.
@@ -43,19 +57,19 @@ impl Registry {
         writes
     }
 
-    /// Devices whose declared last will is this message become lost.
-    pub(crate) fn take_wills(&self, topic: &str, payload: &[u8], now_us: i64) -> Vec<Write> {
+    /// Devices whose declared last will is this message become lost. It is not one that the broker only
+    /// repeats, because they may be back since. `None`: it is nobody's will.
+    pub(crate) fn take_wills(&self, topic: &str, payload: &[u8], now_us: i64) -> Option<Vec<Write>> {
         let mut inner = self.lock();
-        let Some(wills) = inner.wills.get(topic) else { return Vec::new() };
-        let fired = wills.iter().filter(|(will, _)| will.as_bytes() == payload);
+        let fired = inner.wills.get(topic)?.iter().filter(|(will, _)| will.as_bytes() == payload);
         let fired: Vec<_> = fired.map(|(_, id)| *id).collect();
         let mut writes = Vec::new();
-        for id in fired {
+        for id in fired.iter().copied() {
             let change = inner.change_state(id, State::Lost, StateCause::Will, now_us);
             self.show(inner.keys.get(&id).cloned(), change.is_some());
             writes.extend(change);
         }
-        writes
+        (!fired.is_empty()).then_some(writes)
     }
 
     /// Whether a device's declared last will goes to this topic.
@@ -131,11 +145,24 @@ impl Registry {
     }
 }
 
+impl Device {
+    /// Whether the end of the broker at `since_us` is what took it away: it was there until then, and its
+    /// will, if it fired, fired then.
+    fn was_cut_off(&self, since_us: i64) -> bool {
+        self.state.is_some_and(|present| match present.state {
+            State::Init | State::Ready | State::Sleeping => true,
+            State::Lost => present.t_us >= since_us,
+            State::Disconnected => false,
+        })
+    }
+}
+
 impl Inner {
-    /// Moves a device into a state; nothing when it is there already.
+    /// Moves a device into a state; nothing when it is there already, unless it has come back to it.
     fn change_state(&mut self, id: DeviceId, state: State, cause: StateCause, now_us: i64) -> Option<Write> {
         let device = self.by_id(id)?;
-        if device.state.is_some_and(|present| present.state == state) {
+        let back = cause == StateCause::BrokerRestart;
+        if !back && device.state.is_some_and(|present| present.state == state) {
             return None;
         }
         let change = StateChange { t_us: now_us, state, cause };

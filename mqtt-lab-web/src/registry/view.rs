@@ -161,8 +161,7 @@ fn how_published(
     let info = device.info.as_ref();
     let zero = state.is_some_and(|state| state.at_most_once).then_some(Qos::AtMostOnce);
     let qos = zero.or(channel.qos).or_else(|| info.and_then(|info| info.qos));
-    let seen = state.and_then(|state| state.retain);
-    let retain = seen.or(channel.retain).or_else(|| info.and_then(|info| info.retain));
+    let retain = channel.retain.or_else(|| info.and_then(|info| info.retain));
     (qos, retain)
 }
 

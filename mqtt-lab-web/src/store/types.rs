@@ -127,6 +127,8 @@ pub enum StateCause {
     Orderly,
     /// The broker published its last will.
     Will,
+    /// It is back after the broker itself was away.
+    BrokerRestart,
 }
 
 impl StateCause {
@@ -137,13 +139,15 @@ impl StateCause {
             Self::Announced => "announced",
             Self::Orderly => "orderly",
             Self::Will => "will",
+            Self::BrokerRestart => "broker_restart",
         }
     }
 
     /// The cause of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Announced, Self::Orderly, Self::Will].into_iter().find(|cause| cause.as_str() == word)
+        let all = [Self::Announced, Self::Orderly, Self::Will, Self::BrokerRestart];
+        all.into_iter().find(|cause| cause.as_str() == word)
     }
 }
 
