@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Qos;
 use super::shared::Acknowledger;
@@ -104,12 +105,14 @@ pub struct Incoming {
     pub duplicate: bool,
     /// MQTT 5 properties, `None` if there are none.
     pub properties: Option<Box<Properties>>,
+    /// When it was read from the connection: a message expiry goes on from there.
+    pub received: Instant,
     ack: Option<Acknowledger>,
 }
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, payload, qos, retain, duplicate, properties, ack: _ } = self;
+        let Self { topic, payload, qos, retain, duplicate, properties, received: _, ack: _ } = self;
         let mut text = f.debug_struct("Incoming");
         text.field("topic", topic).field("payload", payload).field("qos", qos);
         text.field("retain", retain).field("duplicate", duplicate).field("properties", properties);
@@ -126,7 +129,7 @@ impl Incoming {
 
     pub(super) fn new(publish: Publish, duplicate: bool, ack: Option<Acknowledger>) -> Self {
         let Publish { topic, payload, qos, retain, properties } = publish;
-        Self { topic, payload, qos, retain, duplicate, properties, ack }
+        Self { topic, payload, qos, retain, duplicate, properties, received: Instant::now(), ack }
     }
 
     /// Tells the broker that the message is safe here. Never waits.
