@@ -21,9 +21,6 @@ pub trait Outlet: Send + Sync + 'static {
     /// says against it is logged.
     fn listen(&self, topic: &str);
 
-    /// Waits until the broker has accepted connection and subscription.
-    async fn listening(&self);
-
     /// How the connection is.
     fn status(&self) -> OutletStatus;
 
@@ -64,11 +61,6 @@ impl Outlet for Link {
                 tracing::warn!(topic, %error, "a last will there will not be seen");
             }
         });
-    }
-
-    async fn listening(&self) {
-        // An error means that the link has ended; nothing will ever be heard on it.
-        let _ = self.watch().wait_for(|status| status.connected && status.subscribed).await;
     }
 
     fn status(&self) -> OutletStatus {

@@ -45,7 +45,6 @@ impl Outlet for Broker {
         Ok(())
     }
     fn listen(&self, _: &str) {}
-    async fn listening(&self) {}
     fn status(&self) -> OutletStatus {
         let connected = !self.away.load(Ordering::SeqCst);
         let error = (!connected).then(|| "connection refused".to_owned());

@@ -3,6 +3,9 @@
 //! Between the two is a bounded queue. When the store fails, the writer keeps its batch and tries
 //! again, the queue fills, the reader waits, the link stops reading: the broker keeps the messages.
 //! A message is acknowledged only when the store has committed it.
+//!
+//! On every connection a marker is sent after the subscription: what comes before it may be of earlier
+//! times, repeated because we subscribed.
 
 mod intake;
 mod marker;
@@ -12,6 +15,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use mqtt_lab_core::link::{Event, Incoming};
 use tokio::sync::{mpsc, watch};
@@ -26,6 +31,9 @@ pub(crate) use writer::Writer;
 
 /// Messages between reader and writer.
 const QUEUE: usize = 2_048;
+
+/// How long the marker of a connection is waited for: beyond a stop of the database for a minute or two.
+const MARKER: Duration = Duration::from_secs(600);
 
 /// A message on its way into the store.
 #[derive(Debug)]
@@ -62,7 +70,7 @@ pub(crate) async fn read(
                     return;
                 }
             }
-            Some(Event::Connected { .. }) => intake.connected(),
+            Some(Event::Connected { session_present, .. }) => intake.connected(session_present),
             Some(_) => {}
             None => return,
         }
