@@ -139,8 +139,12 @@ impl Incoming {
     /// is not handed out again while the session lives, so its acknowledgement counts on the next
     /// connection, too.
     pub fn ack(self) {
-        if let Some(acknowledger) = self.ack {
-            acknowledger.ack();
-        }
+        Self::ack_all([self]);
+    }
+
+    /// As [`Incoming::ack`] of each message; the link hears of them once, and writes them together.
+    pub fn ack_all(messages: impl IntoIterator<Item = Self>) {
+        let acknowledgers = messages.into_iter().filter_map(|message| message.ack);
+        Acknowledger::ack_all(acknowledgers);
     }
 }

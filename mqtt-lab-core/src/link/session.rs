@@ -141,8 +141,15 @@ impl<'a> Session<'a> {
         Err(Failure::Closed)
     }
 
-    /// Takes the packets that were read, up to a message for which there is no room.
+    /// Takes the packets that were read, and then lets the reader of the events know.
     fn read_packets(&mut self) -> Result<(), Failure> {
+        let taken = self.take_packets();
+        self.shared.queue.announce();
+        taken
+    }
+
+    /// Up to a message for which there is no room.
+    fn take_packets(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.deaf) {
             // Answers may have been waiting unread.
             self.watchdog.heard();
@@ -186,7 +193,7 @@ impl<'a> Session<'a> {
             let acknowledger = ticket.map(|ticket| Acknowledger::new(self.shared, ticket));
             let message = Incoming::new(publish, duplicate, acknowledger);
             if room {
-                self.shared.queue.push(Event::Message(message));
+                self.shared.queue.add(Event::Message(message));
             }
         }
         Ok(())

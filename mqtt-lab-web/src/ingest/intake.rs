@@ -83,8 +83,8 @@ impl Intake {
 
     /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
     pub(crate) async fn take(&mut self, message: &Incoming, now_us: i64) -> Result<Vec<Write>, Stopped> {
-        let root = self.registry.root().to_owned();
-        let topic = Topic::parse(&root, &message.topic);
+        let registry = Arc::clone(&self.registry);
+        let topic = Topic::parse(registry.root(), &message.topic);
         // Outside of the root, `retain` marks an old will that the broker repeats on subscribing.
         let old_will = message.retain && topic.is_err();
         let mut writes = match old_will {

@@ -16,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use mqtt_lab_core::link::{Event, Incoming};
@@ -56,10 +57,11 @@ pub(crate) async fn read(
     queue: mpsc::Sender<Entry>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut stop = pin!(stopped(&mut stop));
     loop {
         let event = tokio::select! {
             biased;
-            () = stopped(&mut stop) => return,
+            () = &mut stop => return,
             event = source.next() => event,
         };
         match event {

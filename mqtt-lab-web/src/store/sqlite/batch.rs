@@ -197,6 +197,8 @@ static TEXTS: LazyLock<Bulk> =
 impl Rows {
     /// Inserts what was gathered.
     pub(super) async fn flush(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        // In the order of the primary key: neighbours go into one page, which is looked up once.
+        self.numbers.sort_unstable_by_key(|row| (row.0, row.1));
         let bind =
             |query: super::bulk::Bound, row: &(i64, i64, f64)| query.bind(row.0).bind(row.1).bind(row.2);
         NUMBERS.run(connection, &self.numbers, bind).await?;
