@@ -218,6 +218,7 @@ async fn start_web(
         None => config.mqtt.brokers.clone(),
     };
     link.version = config.mqtt.version.into();
+    link.keep_alive = Duration::from_secs(config.mqtt.keep_alive_s.into());
     link.credentials = own.or_else(|| config.mqtt.credentials());
     let mut web = config.web.clone();
     web.embedded_broker = broker.is_some();

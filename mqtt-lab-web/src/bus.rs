@@ -27,9 +27,6 @@ pub trait Outlet: Send + Sync + 'static {
     /// says against it is logged.
     fn listen(&self, topic: &str);
 
-    /// Waits until the broker has accepted connection and subscription.
-    async fn listening(&self);
-
     /// Whether somebody takes connections at the broker's address. Nobody does when the broker has ended.
     async fn broker_listens(&self) -> bool;
 
@@ -73,11 +70,6 @@ impl Outlet for Link {
                 tracing::warn!(topic, %error, "a last will there will not be seen");
             }
         });
-    }
-
-    async fn listening(&self) {
-        // An error means that the link has ended; nothing will ever be heard on it.
-        let _ = self.watch().wait_for(|status| status.connected && status.subscribed).await;
     }
 
     async fn broker_listens(&self) -> bool {

@@ -212,10 +212,11 @@ impl Web {
         self.app.board.post(notice, now_us(), &self.app.registry.hub);
     }
 
-    /// Waits until the subscription stands, at most for `limit`; false: it does not yet. What is
-    /// published later than that is received.
+    /// Waits until the subscription stands and what the broker repeats because of it has been received,
+    /// at most for `limit`; false: it does not yet. What is published later than that is received, and
+    /// what is lost of a life of a device that begins later is counted from its first sample.
     pub async fn listening(&self, limit: Duration) -> bool {
-        timeout(limit, self.app.outlet.listening()).await.is_ok()
+        timeout(limit, self.marker.first()).await.is_ok()
     }
 
     /// Waits until everything that the broker had taken before this call has been received, at most for

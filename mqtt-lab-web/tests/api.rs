@@ -48,7 +48,6 @@ impl Outlet for Broker {
     async fn broker_listens(&self) -> bool {
         !self.away.load(Ordering::SeqCst)
     }
-    async fn listening(&self) {}
     fn status(&self) -> OutletStatus {
         let connected = !self.away.load(Ordering::SeqCst);
         let error = (!connected).then(|| "connection refused".to_owned());

@@ -73,6 +73,29 @@ async fn a_folder_that_takes_no_files_is_named() {
     check(&error, path);
 }
 
+/// As version 0.1.0 first made it: the schema of then, with a device, a life and its counts.
+#[tokio::test]
+async fn a_database_of_an_older_program_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let old = SqlitePool::connect_with(options).await.unwrap();
+    let mut first = sqlx::migrate!("./migrations/sqlite");
+    first.migrations.to_mut().retain(|migration| migration.version == 1);
+    first.run(&old).await.unwrap();
+    let content = "insert into device (id, class, name, created) values (1, 'demo', 'x', 1);
+        insert into device_count values (1, 12, 2, 1, 'too hot', 5);
+        insert into receive_window values (1, 'k3f9', '3-10,12-13', 0, 14, null, 5)";
+    sqlx::raw_sql(content).execute(&old).await.unwrap();
+    old.close().await;
+    let store = open(&path).await.unwrap();
+    let device = store.load(9).await.unwrap().devices.remove(0);
+    assert_eq!((device.counts.received, device.counts.stored), (12, 10));
+    assert_eq!(device.counts.numbered.map(|found| (found.duplicate, found.lost)), Some((2, 2)));
+    let life = store.lives(device.id).await.unwrap()[0];
+    assert_eq!((life.stored, life.found.lost, life.began_us), (10, 2, 5), "counted from the first that came");
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -219,6 +219,43 @@ async fn losses_are_counted_and_taken_back(engine: &impl Engine) {
     assert_eq!(bench.found(&[bench.sent("next", 5), bench.sent("never", 100)]).await.lost, 1);
 }
 
+async fn a_life_heard_of_from_its_beginning_loses_its_head_too(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let life = |boot: &str, whole| {
+        let (device, boot) = (bench.device, boot.parse().unwrap());
+        Write::Life { device, boot, whole, arrived_us: NOON }
+    };
+    let third = |boot| bench.sample(1.0, at(NOON), Some((boot, 3)));
+    assert_eq!(bench.found(&[life("whole", true), life("whole", false), third("whole")]).await.lost, 2);
+    assert_eq!(bench.found(&[life("older", false), life("older", true), third("older")]).await.lost, 2);
+    assert_eq!(bench.found(&[life("unheard", true), bench.sent("unheard", 4)]).await.lost, 6);
+    bench.store.close().await;
+    let again = engine.open().await;
+    assert_eq!(again.load(NOON).await.unwrap().devices[0].counts.numbered.map(|found| found.lost), Some(6));
+}
+
+async fn each_life_has_its_own_counts(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let (device, boot) = (bench.device, "first".parse().unwrap());
+    let refused = |n| {
+        let number = Some((boot, n));
+        Write::Refused { device, reason: "too hot".to_owned(), number, arrived_us: NOON }
+    };
+    let sample = |boot, n: u64| bench.sample(1.0, at(NOON + n as i64), Some((boot, n)));
+    bench.write(&[sample("first", 1), refused(2), sample("first", 4), sample("first", 1)]).await;
+    // It comes again, as it may at QoS 1.
+    bench.write(&[refused(2)]).await;
+    let Write::Sample(mut later) = sample("second", 1) else { unreachable!() };
+    later.arrived_us += SECOND;
+    let counts = bench.write(&[Write::Sample(later), bench.sample(2.0, at(NOON), None)]).await.counts[0].1;
+    assert_eq!((counts.received, counts.stored, counts.refused), (5, 4, 1));
+    assert_eq!(counts.numbered, Some(LostAndFound { duplicate: 2, lost: 1 }), "the refused one is not lost");
+    let lives = bench.store.lives(bench.device).await.unwrap();
+    let lives: Vec<_> = lives.iter().map(|l| (l.boot.to_string(), l.stored, l.refused, l.found)).collect();
+    let found = |duplicate, lost| LostAndFound { duplicate, lost };
+    assert_eq!(lives, [("second".to_owned(), 1, 0, found(0, 0)), ("first".to_owned(), 2, 1, found(2, 1))]);
+}
+
 async fn losses_of_many_lives_add_up(engine: &impl Engine) {
     let bench = Bench::new(engine).await;
     for life in 0..80_i64 {
@@ -246,7 +283,7 @@ async fn refusals_are_counted_with_the_last_reason(engine: &impl Engine) {
     let bench = Bench::new(engine).await;
     for reason in ["one", "two"] {
         let (device, reason) = (bench.device, reason.to_owned());
-        bench.write(&[Write::Refused { device, reason, arrived_us: NOON }]).await;
+        bench.write(&[Write::Refused { device, reason, number: None, arrived_us: NOON }]).await;
     }
     let snapshot = bench.store.load(NOON).await.unwrap();
     let device = &snapshot.devices[0];
@@ -445,6 +482,8 @@ stories! { Sqlite, sqlite:
     the_boot_of_a_sender_without_clock_is_fixed_once
     an_old_retained_sample_does_not_fix_the_boot
     losses_are_counted_and_taken_back
+    a_life_heard_of_from_its_beginning_loses_its_head_too
+    each_life_has_its_own_counts
     losses_of_many_lives_add_up
     refusals_are_counted_with_the_last_reason
     states_are_kept_newest_first

@@ -110,6 +110,20 @@ impl<'a> Command<'a> {
         let value = value.ok_or(DecodeError::Missing("v"))?;
         Ok(Self { value, id, sent_us, ttl_ms, plain: None })
     }
+
+    /// The id in a payload that [`Command::decode`] refuses: who waits for an answer is told so.
+    #[must_use]
+    pub fn id_in(payload: &'a [u8]) -> Option<&'a str> {
+        let mut id = None;
+        // Up to the place that cannot be read.
+        let _ = json::read_object(payload, |key, token| {
+            if key.as_plain() == Some("id") {
+                id = command_id(token).ok();
+            }
+            Ok(())
+        });
+        id
+    }
 }
 
 fn life(token: json::Token<'_>) -> Result<u32, DecodeError> {

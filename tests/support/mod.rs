@@ -2,9 +2,13 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod database;
+pub(crate) mod ingest;
+pub(crate) mod listener;
 pub(crate) mod mosquitto;
 pub(crate) mod nats;
 pub(crate) mod proxy;
+pub(crate) mod sender;
 
 use mqtt_lab_core::link::{Link, LinkConfig, Publish, Version};
 use serde_json::Value;

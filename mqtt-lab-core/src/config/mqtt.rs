@@ -15,7 +15,7 @@ pub struct MqttConfig {
     pub version: MqttVersion,
     /// QoS of samples where a device chooses none: 0, 1 or 2.
     pub qos: Qos,
-    /// Longest silence of a device, in seconds (5 to 65535). After 1.5 times as much the broker
+    /// Longest silence of a device, and of the storage, in seconds (5 to 65535). After 1.5 times as much the broker
     /// closes the connection and publishes the last will (MQTT-3.1.2-24).
     pub keep_alive_s: u16,
     /// User name for an external broker.

@@ -46,7 +46,9 @@ pub struct LinkConfig {
     #[cfg(feature = "disk-spool")]
     pub disk: Option<super::DiskSpool>,
     /// Received messages waiting in [`Events`](super::Events), at most (1 or more). When they are
-    /// that many, the link stops reading from the broker until some were taken.
+    /// that many, the link stops reading from the broker until some were taken. It is the Receive
+    /// Maximum too: an MQTT 5 broker has no more than this many of QoS 1 and 2 under way without
+    /// acknowledgement (MQTT-3.3.4-9), so only QoS 0, or a broker of 3.1.1, can fill the queue.
     pub incoming_capacity: usize,
     /// How long the broker keeps the session without a connection (MQTT 5, whole seconds). A will
     /// delay that is longer prolongs it, because the end of the session fires the will at once.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Qos;
 use super::shared::Acknowledger;
@@ -107,12 +108,15 @@ pub struct Incoming {
     pub packet_id: Option<u16>,
     /// MQTT 5 properties, `None` if there are none.
     pub properties: Option<Box<Properties>>,
+    /// When it was read from the connection: a message expiry goes on from there.
+    pub received: Instant,
     ack: Option<Acknowledger>,
 }
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, payload, qos, retain, duplicate, packet_id, properties, ack: _ } = self;
+        let Self { topic, payload, qos, retain, duplicate, packet_id, properties, received: _, ack: _ } =
+            self;
         let mut text = f.debug_struct("Incoming");
         text.field("topic", topic).field("payload", payload).field("qos", qos);
         text.field("retain", retain).field("duplicate", duplicate).field("packet_id", packet_id);
@@ -135,7 +139,8 @@ impl Incoming {
         ack: Option<Acknowledger>,
     ) -> Self {
         let Publish { topic, payload, qos, retain, properties } = publish;
-        Self { topic, payload, qos, retain, duplicate, packet_id, properties, ack }
+        let received = Instant::now();
+        Self { topic, payload, qos, retain, duplicate, packet_id, properties, received, ack }
     }
 
     /// Tells the broker that the message is safe here. Never waits.
@@ -145,8 +150,12 @@ impl Incoming {
     /// is not handed out again while the session lives, so its acknowledgement counts on the next
     /// connection, too.
     pub fn ack(self) {
-        if let Some(acknowledger) = self.ack {
-            acknowledger.ack();
-        }
+        Self::ack_all([self]);
+    }
+
+    /// As [`Incoming::ack`] of each message; the link hears of them once, and writes them together.
+    pub fn ack_all(messages: impl IntoIterator<Item = Self>) {
+        let acknowledgers = messages.into_iter().filter_map(|message| message.ack);
+        Acknowledger::ack_all(acknowledgers);
     }
 }

@@ -42,7 +42,19 @@ impl EventQueue {
         !state.starving
     }
 
+    /// Adds an event and wakes whoever waits for one.
     pub(super) fn push(&self, event: Event) {
+        self.add(event);
+        self.announce();
+    }
+
+    /// Wakes whoever waits for an event.
+    pub(super) fn announce(&self) {
+        self.filled.notify_one();
+    }
+
+    /// As [`EventQueue::push`], without waking: of many events the reader shall hear once.
+    pub(super) fn add(&self, event: Event) {
         let mut state = locked(&self.state);
         if state.discarding {
             // Before the event: what a message does when it is dropped is no business of this lock.
@@ -53,8 +65,6 @@ impl EventQueue {
             merge(&mut state.events);
         }
         state.events.push_back(event);
-        drop(state);
-        self.filled.notify_one();
     }
 
     /// The next event, and whether a starving task can go on.

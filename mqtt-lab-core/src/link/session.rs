@@ -143,8 +143,15 @@ impl<'a> Session<'a> {
         Err(Failure::Closed)
     }
 
-    /// Takes the packets that were read, up to a message for which there is no room.
+    /// Takes the packets that were read, and then lets the reader of the events know.
     fn read_packets(&mut self) -> Result<(), Failure> {
+        let taken = self.take_packets();
+        self.shared.queue.announce();
+        taken
+    }
+
+    /// Up to a message for which there is no room.
+    fn take_packets(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.deaf) {
             // Answers may have been waiting unread.
             self.watchdog.heard();
@@ -189,7 +196,7 @@ impl<'a> Session<'a> {
             let packet_id = (publish.qos != Qos::AtMostOnce).then_some(id);
             let message = Incoming::new(publish, packet_id, duplicate, acknowledger);
             if room {
-                self.shared.queue.push(Event::Message(message));
+                self.shared.queue.add(Event::Message(message));
             }
         }
         Ok(())

@@ -287,10 +287,23 @@ impl Acknowledger {
         Self { shared: Arc::clone(shared), ticket: Some(ticket) }
     }
 
-    pub(super) fn ack(mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        if locked(&self.shared.inbox).ack(ticket) {
-            self.shared.wake.notify_one();
+    /// All those of one link in a row wake it once.
+    pub(super) fn ack_all(all: impl Iterator<Item = Self>) {
+        let mut last: Option<Arc<Shared>> = None;
+        for mut acknowledger in all {
+            let Some(ticket) = acknowledger.ticket.take() else { continue };
+            let shared = &acknowledger.shared;
+            if !locked(&shared.inbox).ack(ticket)
+                || last.as_ref().is_some_and(|last| Arc::ptr_eq(last, shared))
+            {
+                continue;
+            }
+            if let Some(other) = last.replace(Arc::clone(shared)) {
+                other.wake.notify_one();
+            }
+        }
+        if let Some(last) = last {
+            last.wake.notify_one();
         }
     }
 }

@@ -15,6 +15,7 @@ fn config() -> LinkConfig {
     config.keep_alive = Duration::from_secs(10);
     config.session_expiry = Duration::from_secs(0x0102);
     config.max_packet_size = 0x0304;
+    config.incoming_capacity = 0x0506;
     config.will = Some(Will { delay: Duration::from_secs(5), ..Will::new("w", "gone") });
     config
 }
@@ -31,9 +32,9 @@ fn connect_of_3_1_1_carries_the_will_and_no_delay() {
 }
 
 #[test]
-fn connect_of_5_carries_the_will_with_its_delay() {
-    let mut expected = b"\x10\x2A\0\x04MQTT\x05\x2E\0\x0A".to_vec();
-    expected.extend(b"\x0A\x11\0\0\x01\x02\x27\0\0\x03\x04\0\x04lamp");
+fn connect_of_5_carries_the_will_with_its_delay_and_what_the_queue_holds() {
+    let mut expected = b"\x10\x2D\0\x04MQTT\x05\x2E\0\x0A".to_vec();
+    expected.extend(b"\x0D\x11\0\0\x01\x02\x21\x05\x06\x27\0\0\x03\x04\0\x04lamp");
     expected.extend(b"\x05\x18\0\0\0\x05\0\x01w\0\x04gone");
     assert_eq!(connect(V5, &config()), expected);
 }

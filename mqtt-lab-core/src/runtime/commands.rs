@@ -4,15 +4,15 @@ use super::unix_micros;
 use crate::link::{Incoming, Publish};
 use mqtt_lab_wire::{Command, CommandResult, Datatype, Part, Text, Topic, Value};
 use std::collections::VecDeque;
+use std::time::Duration;
 
-/// Command ids remembered per device.
-const REMEMBERED: usize = 64;
+/// Command ids remembered per device: as many as a broker may send once more after a cut.
+pub(crate) const REMEMBERED: usize = 64;
 
-/// A command to apply.
+/// A command's channel, and who waits for its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Order {
     pub(crate) channel: String,
-    pub(crate) value: Value,
     pub(crate) id: Option<String>,
     /// Where an MQTT 5 client wants the answer too, with its correlation data.
     reply: Option<(String, Option<bytes::Bytes>)>,
@@ -22,13 +22,13 @@ pub(crate) struct Order {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Received {
     /// To be applied.
-    Order(Order),
+    Order(Order, Value),
     /// Applied before: answer again.
     Again(Order, String),
     /// Refused at once, with the reason.
     Refused(Order, String),
-    /// Cannot be read; nobody to answer to but an MQTT 5 response topic.
-    Unreadable(String),
+    /// Not a command at all.
+    Stray,
 }
 
 /// The last command ids with their answers.
@@ -47,27 +47,32 @@ impl Commands {
     ) -> Received {
         let channel = match Topic::parse(root, &message.topic) {
             Ok(Topic { part: Part::Set(channel), .. }) => channel.to_owned(),
-            _ => return Received::Unreadable(format!("`{}` is no topic of a command", message.topic)),
-        };
-        let command = match Command::decode(&message.payload) {
-            Ok(command) => command,
-            Err(error) => return Received::Unreadable(format!("command to `{channel}`: {error}")),
+            _ => return Received::Stray,
         };
         let properties = message.properties.as_deref();
         let reply = properties.and_then(|p| Some((p.response_topic.clone()?, p.correlation_data.clone())));
-        let value = command.value_for(datatype(&channel).unwrap_or(Datatype::Float)).into();
-        let order = Order { channel, value, id: command.id.map(str::to_owned), reply };
+        let order = |id: Option<&str>| Order { channel: channel.clone(), id: id.map(str::to_owned), reply };
+        let command = match Command::decode(&message.payload) {
+            Ok(command) => command,
+            Err(error) => {
+                return Received::Refused(order(Command::id_in(&message.payload)), error.to_string());
+            }
+        };
+        let order = order(command.id);
         if let Some(answer) = self.answer_to(command.id) {
             return Received::Again(order, answer.to_owned());
         }
         if message.retain {
             return Received::Refused(order, "a command must not be retained".into());
         }
-        if command.is_expired(unix_micros()) {
-            let life = command.ttl_ms.unwrap_or_default();
-            return Received::Refused(order, format!("it came later than its life of {life} ms"));
+        if let Some(life) = outlived(&command, message) {
+            return Received::Refused(
+                order,
+                format!("it came later than its life of {} ms", life.as_millis()),
+            );
         }
-        Received::Order(order)
+        let value = command.value_for(datatype(&channel).unwrap_or(Datatype::Float)).into();
+        Received::Order(order, value)
     }
 
     fn answer_to(&self, id: Option<&str>) -> Option<&str> {
@@ -93,6 +98,18 @@ impl Commands {
     }
 }
 
+/// The life that is over: by the sender's clock; without one, as far as the broker told, and here.
+fn outlived(command: &Command<'_>, message: &Incoming) -> Option<Duration> {
+    let own = command.ttl_ms.map(|ms| Duration::from_millis(ms.into()));
+    if command.is_expired(unix_micros()) {
+        return own;
+    }
+    // The broker counted up to the delivery; since then the message waited behind others.
+    let left = message.properties.as_ref().and_then(|properties| properties.message_expiry);
+    let own = own.filter(|_| command.sent_us.is_none());
+    [left, own].into_iter().flatten().find(|life| message.received.elapsed() > *life)
+}
+
 impl Order {
     /// The messages that carry an answer: on `…/result` if the command had an id, and where an MQTT 5
     /// client asked for it.
@@ -113,6 +130,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Properties;
 
     fn receive(commands: &Commands, payload: &str) -> Received {
         let message = Incoming::detached("lab/demo/led/on/set", payload.to_owned());
@@ -121,18 +139,16 @@ mod tests {
 
     fn order(payload: &str) -> Order {
         match receive(&Commands::default(), payload) {
-            Received::Order(order) => order,
+            Received::Order(order, _) => order,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn a_bare_value_is_a_command_without_id() {
-        let order = order("true");
-        assert_eq!(
-            (order.channel.as_str(), order.value.clone(), order.id.clone()),
-            ("on", Value::Bool(true), None)
-        );
+        let order = Order { channel: "on".into(), id: None, reply: None };
+        let expected = Received::Order(order.clone(), Value::Bool(true));
+        assert_eq!(receive(&Commands::default(), "true"), expected);
         assert!(order.answers("r".into(), "{}").is_empty(), "nobody asked");
     }
 
@@ -151,7 +167,7 @@ mod tests {
         for i in 0..=REMEMBERED {
             commands.answer(&order(&format!(r#"{{"v":true,"id":"c{i}"}}"#)), &Ok(None));
         }
-        assert!(matches!(receive(&commands, r#"{"v":true,"id":"c0"}"#), Received::Order(_)));
+        assert!(matches!(receive(&commands, r#"{"v":true,"id":"c0"}"#), Received::Order(..)));
         assert!(matches!(receive(&commands, r#"{"v":true,"id":"c1"}"#), Received::Again(..)));
     }
 
@@ -161,12 +177,32 @@ mod tests {
         let Received::Refused(_, reason) = receive(&Commands::default(), &old) else { panic!("applied") };
         assert_eq!(reason, "it came later than its life of 5000 ms");
         let young = format!(r#"{{"v":true,"id":"c1","t":{},"ttl_ms":5000}}"#, unix_micros() - 1_000_000);
-        assert!(matches!(receive(&Commands::default(), &young), Received::Order(_)));
+        assert!(matches!(receive(&Commands::default(), &young), Received::Order(..)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_life_without_clock_goes_on_while_the_command_waits_here() {
+        let own = Incoming::detached("lab/demo/led/on/set", r#"{"v":true,"id":"c1","ttl_ms":5000}"#);
+        let mut brokers = Incoming::detached("lab/demo/led/on/set", r#"{"v":true,"id":"c2"}"#);
+        let expiry = Some(Duration::from_secs(5));
+        brokers.properties = Some(Box::new(Properties { message_expiry: expiry, ..Properties::default() }));
+        let receive = |message| Commands::default().receive("lab", message, |_| Some(Datatype::Bool));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(matches!(receive(&own), Received::Order(..)));
+        assert!(matches!(receive(&brokers), Received::Order(..)));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        for late in [&own, &brokers] {
+            let Received::Refused(_, reason) = receive(late) else { panic!("applied") };
+            assert_eq!(reason, "it came later than its life of 5000 ms");
+        }
     }
 
     #[test]
-    fn rubbish_is_unreadable_and_says_why() {
-        let Received::Unreadable(reason) = receive(&Commands::default(), "{\"v\":") else { panic!("read") };
-        assert_eq!(reason, "command to `on`: the payload is not valid JSON at byte 5");
+    fn rubbish_is_refused_and_whoever_waits_is_told_why() {
+        let received = receive(&Commands::default(), "{\"id\":\"c1\",\"v\":");
+        let Received::Refused(order, reason) = received else { panic!("read") };
+        assert_eq!(reason, "the payload is not valid JSON at byte 15");
+        assert_eq!(order.id.as_deref(), Some("c1"));
+        assert_eq!(order.answers("lab/demo/led/on/result".into(), "no").len(), 1);
     }
 }

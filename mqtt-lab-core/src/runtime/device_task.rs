@@ -3,7 +3,7 @@
 mod goodbye;
 mod swap;
 
-use super::commands::{Commands, Order, Received};
+use super::commands::{Commands, Order, REMEMBERED, Received};
 use super::flood::Flood;
 use super::instance::{Answer, Instance, InstanceError};
 use super::publisher::Publisher;
@@ -38,8 +38,9 @@ const STATS_EVERY: Duration = Duration::from_secs(60);
 /// Time that a message without room in the spool still gets when the lab stops.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
 
-/// Messages kept while a publish waits for room in the spool; those above stay with the broker.
-const BACKLOG: usize = 64;
+/// Messages kept while a publish waits for room in the spool; those above stay with the broker. No more
+/// than are remembered: what the broker has under way comes again after a cut.
+const BACKLOG: usize = REMEMBERED;
 
 /// The running device.
 enum Life {
@@ -391,19 +392,18 @@ impl DeviceTask {
     async fn command(&mut self, message: &Incoming) {
         let datatype = |channel: &str| self.publisher.find(channel).map(|channel| channel.datatype);
         let (order, outcome) = match self.commands.receive(&self.spec.root, message, datatype) {
-            Received::Unreadable(reason) => {
-                return tracing::warn!(device = self.spec.name(), reason, "command refused");
-            }
+            // The subscription lets through nothing else.
+            Received::Stray => return,
             Received::Again(order, answer) => return self.answer(&order, &answer).await,
             Received::Refused(order, reason) => (order, Err(reason)),
-            Received::Order(order) => {
-                let outcome = self.apply(&order.channel, &order.value).await;
+            Received::Order(order, value) => {
+                let outcome = self.apply(&order.channel, &value).await;
                 (order, outcome)
             }
         };
         if let Err(reason) = &outcome {
             let channel = &order.channel;
-            tracing::info!(device = self.spec.name(), channel, value = %order.value, reason, "command refused");
+            tracing::info!(device = self.spec.name(), channel, reason, "command refused");
         }
         let answer = self.commands.answer(&order, &outcome);
         self.answer(&order, &answer).await;

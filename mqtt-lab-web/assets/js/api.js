@@ -55,6 +55,7 @@ export const devices = () => call("devices");
 export const device = (/** @type {any} */ of) => call(devicePath(of));
 export const states = (/** @type {any} */ of, limit = 100) => call(`${devicePath(of)}/states?limit=${limit}`);
 export const commands = (/** @type {any} */ of, limit = 50) => call(`${devicePath(of)}/commands?limit=${limit}`);
+export const boots = (/** @type {any} */ of) => call(`${devicePath(of)}/boots`);
 export const command = (/** @type {string} */ id) => call(`commands/${encodeURIComponent(id)}`);
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 

@@ -3,7 +3,7 @@
 import { channelView } from "./channel.js";
 import { now } from "./clock.js";
 import { el, setBadge, setData, setText } from "./dom.js";
-import { bytes, count, duration, NO_VALUE, UNKNOWN } from "./format.js";
+import { bytes, countOrWord, duration, NO_VALUE, UNKNOWN } from "./format.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { showReloaded } from "./plugin.js";
@@ -102,7 +102,7 @@ function footValues(device) {
     all((channel) => (channel.qos === null ? UNKNOWN : String(channel.qos))),
     all((channel) => (channel.retain === null ? UNKNOWN : t(channel.retain ? "yes" : "no"))),
     bytes(newest?.bytes ?? null),
-    count(device.counts.lost),
-    count(device.counts.duplicate),
+    countOrWord(device.counts.lost),
+    countOrWord(device.counts.duplicate),
   ];
 }

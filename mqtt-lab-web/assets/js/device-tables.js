@@ -1,8 +1,8 @@
-// The tables of a device page: states, commands, settings, last will, counts, channels.
+// The tables of a device page: states, commands, settings, last will, counts, boots, channels.
 
 import { describe } from "./controls.js";
 import { el, setBadge } from "./dom.js";
-import { bytes, count, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
+import { bytes, count, countOrWord, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
 import { now } from "./clock.js";
 import { t } from "./i18n.js";
 import { channelName, kindName, wordFor } from "./names.js";
@@ -90,11 +90,21 @@ export function willTable({ will }) {
   ]);
 }
 
+const COUNTS = ["received", "stored", "duplicate", "lost", "refused"];
+
 /** @param {any} device */
 export function countsTable({ counts }) {
-  const why = (/** @type {string} */ key) => t(counts[key] === null ? "counts.unknown" : `counter.${key}.explain`);
-  return facts(t("counts.title"), ["received", "duplicate", "lost", "refused"].map(
-    (key) => /** @type {const} */ ([t(`counter.${key}`), count(counts[key]), why(key)])));
+  const explained = (/** @type {string} */ key) => t(["received", "stored"].includes(key) ? `counts.${key}.explain` : `counter.${key}.explain`);
+  return facts(t("counts.title"), COUNTS.map((key) => /** @type {const} */ ([
+    t(`counter.${key}`), countOrWord(counts[key]), counts[key] === null ? t("counts.unknown") : explained(key)])));
+}
+
+/** @param {any[]} boots newest first */
+export function bootRows(boots) {
+  if (!boots.length) return facts(t("boots.title"), [[t("boots.boot"), t("unknown"), t("boots.none")]]);
+  const heads = [...["boot", "began", "seen"].map((key) => t(`boots.${key}`)), ...COUNTS.map((key) => t(`counter.${key}`))];
+  return table(heads, boots.map((boot) => [el("code", {}, boot.boot), dateTime(boot.began_ms), dateTime(boot.last_seen_ms),
+    ...COUNTS.map((key) => count(boot[key]))]), t("boots.title"));
 }
 
 /** @param {any} device */

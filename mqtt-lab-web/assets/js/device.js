@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { historyCharts } from "./device-charts.js";
 import { controlsSection } from "./device-controls.js";
 import { manageSection } from "./device-manage.js";
-import { commandRows, countsTable, descriptionTable, channelTable, stateRows, stateSentence, willTable } from "./device-tables.js";
+import { bootRows, commandRows, countsTable, descriptionTable, channelTable, stateRows, stateSentence, willTable } from "./device-tables.js";
 import { el, icon, setBadge, setData, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
@@ -13,6 +13,8 @@ import { showPlugin, showReloaded } from "./plugin.js";
 import { keyOf, on, state } from "./store.js";
 
 const TICK_MS = 1_000;
+/** Counts of boots are asked for at most this often. */
+const BOOTS_MS = 5_000;
 
 /** @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
 export function mountDevice(main, where, signal) {
@@ -81,6 +83,7 @@ function build(main, device, signal) {
   const states = el("div", {});
   const commands = el("div", {});
   const settings = el("div", { class: "tables" });
+  const boots = el("div", { data: { part: "boots" } });
   const manage = manageSection(device);
   const settable = device.channels.some((/** @type {any} */ channel) => channel.settable);
   const element = el("article", { class: "page", data: { device: keyOf(device) } }, backLink(),
@@ -111,7 +114,18 @@ function build(main, device, signal) {
     if (list && !signal.aborted) commands.replaceChildren(commandRows(list, device));
   }
 
-  const refresh = () => { loadStates(); charts.load(); if (settable) loadCommands(); };
+  let bootsAtMs = -Infinity;
+  let bootsOf = "";
+
+  /** Asks for them when the device's counts are others than those they belong to. @param {string} counts */
+  async function loadBoots(counts) {
+    if (counts === bootsOf || performance.now() - bootsAtMs < BOOTS_MS) return;
+    [bootsOf, bootsAtMs] = [counts, performance.now()];
+    const list = await api.boots(device).catch(() => null);
+    if (list && !signal.aborted) boots.replaceChildren(bootRows(list));
+  }
+
+  const refresh = () => { bootsOf = ""; loadStates(); charts.load(); if (settable) loadCommands(); };
   on("command", (command) => { if (keyOf({ group: command.group, id: command.device }) === keyOf(device)) loadCommands(); }, signal);
   refresh();
 
@@ -137,10 +151,11 @@ function build(main, device, signal) {
         knownState = next.state + next.state_since_ms;
         loadStates();
       }
+      loadBoots(JSON.stringify(next.counts));
       const described = settingsKey(next);
       if (described === description) return;
       description = described;
-      settings.replaceChildren(descriptionTable(next), willTable(next), countsTable(next), channelTable(next));
+      settings.replaceChildren(descriptionTable(next), willTable(next), countsTable(next), boots, channelTable(next));
     },
   };
 }

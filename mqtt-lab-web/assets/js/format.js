@@ -25,6 +25,9 @@ export function fixed(value, decimals) {
   })).format(value);
 }
 
+/** A count that a sender may not make possible: then the word. @param {number | null} value */
+export const countOrWord = (value) => (value === null ? t("unknown") : fixed(value, 0));
+
 /** A count. @param {number | null | undefined} value */
 export const count = (value) => (value === null || value === undefined ? UNKNOWN : fixed(value, 0));
 

@@ -1,4 +1,4 @@
-//! Devices: list, rename, hide, history of states.
+//! Devices: list, rename, hide, history of states, counts of lives.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::ApiError;
 use super::extract::{Body, Names, Params};
 use crate::app::App;
-use crate::registry::{DeviceView, StateView};
+use crate::registry::{DeviceView, LifeView, StateView};
 
 /// Longest name a person may give, in characters.
 const MAX_NAME_CHARS: usize = 100;
@@ -102,6 +102,16 @@ pub(super) async fn states(
     let id = app.registry.listed_id(&group, &device).ok_or_else(|| unknown(&group, &device))?;
     let states = app.store.states(id, limit).await?;
     Ok(Json(states.into_iter().map(StateView::from).collect()))
+}
+
+/// `GET /api/v1/devices/{group}/{device}/boots`.
+pub(super) async fn boots(
+    State(app): State<App>,
+    Names((group, device)): Names<Key>,
+) -> Result<Json<Vec<LifeView>>, ApiError> {
+    let id = app.registry.listed_id(&group, &device).ok_or_else(|| unknown(&group, &device))?;
+    let lives = app.store.lives(id).await?;
+    Ok(Json(lives.into_iter().map(LifeView::from).collect()))
 }
 
 pub(super) fn unknown(group: &str, device: &str) -> ApiError {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mqtt_lab_core::link::Incoming;
-use mqtt_lab_wire::{CommandResult, Info, Part, Sample, State, Stats, Topic, TopicError};
+use mqtt_lab_wire::{
+    BootId, CommandResult, Info, Part, PayloadForm, Sample, State, Stats, Topic, TopicError,
+};
 use tokio::sync::watch;
 
 use super::marker::Marker;
@@ -36,6 +38,8 @@ pub(crate) struct Intake {
     marker: Arc<Marker>,
     /// Topics of last wills outside of the root, listened to.
     wills: HashSet<String>,
+    /// What is heard of first from now on began while the broker had our subscription.
+    listening: bool,
 }
 
 impl Intake {
@@ -61,6 +65,7 @@ impl Intake {
             outlet,
             marker,
             wills: HashSet::new(),
+            listening: false,
         }
     }
 
@@ -78,6 +83,11 @@ impl Intake {
         if !session_present {
             self.redeliveries.clear();
         }
+        self.listening = session_present;
+        let (marker, outlet) = (Arc::clone(&self.marker), Arc::clone(&self.outlet));
+        let root = self.registry.root().to_owned();
+        // Apart, because it comes back on the way that the caller has to keep free.
+        tokio::spawn(async move { marker.pass(&root, &*outlet, super::MARKER).await });
     }
 
     /// The connection was lost.
@@ -87,8 +97,8 @@ impl Intake {
 
     /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
     pub(crate) async fn take(&mut self, message: &Incoming, now_us: i64) -> Result<Vec<Write>, Stopped> {
-        let root = self.registry.root().to_owned();
-        let topic = Topic::parse(&root, &message.topic);
+        let registry = Arc::clone(&self.registry);
+        let topic = Topic::parse(registry.root(), &message.topic);
         let is_state = matches!(topic, Ok(Topic { part: Part::State, .. }));
         let is_word = is_state || self.registry.is_will_topic(&message.topic);
         if is_word && self.redeliveries.is_known(message) {
@@ -116,8 +126,8 @@ impl Intake {
             // The command of another client, or our own.
             Part::Set(_) => Vec::new(),
             Part::Result(_) => match CommandResult::decode(&message.payload) {
-                Ok(result) if self.marker.is(result.id) => {
-                    self.marker.arrived();
+                Ok(result) if self.marker.came_back(result.id) => {
+                    self.listening = true;
                     Vec::new()
                 }
                 Ok(result) => self.commands.answered(&result, now_us),
@@ -152,7 +162,7 @@ impl Intake {
         let key = (topic.group, topic.device, channel);
         let decoded = Sample::decode(&message.payload);
         let problem = decoded.as_ref().map_err(ToString::to_string);
-        let sample = problem.as_ref().map(|sample| *sample).map_err(String::as_str);
+        let sample = problem.as_ref().copied().map_err(String::as_str);
         let arrival = Arrival::of(message, now_us, self.connection);
         let mut writes = Vec::new();
         loop {
@@ -175,13 +185,20 @@ impl Intake {
                     match opened {
                         Ok(series) => self.registry.add_series(series),
                         Err(error) => {
-                            self.refusals.add(&message.topic, &error.to_string());
+                            let number = number_of(sample);
+                            writes.push(self.refuse_from(
+                                new.device,
+                                message,
+                                error.to_string(),
+                                number,
+                                now_us,
+                            ));
                             return Ok(writes);
                         }
                     }
                 }
                 Step::Refuse(id, reason) => {
-                    writes.push(self.refuse_from(id, message, reason, now_us));
+                    writes.push(self.refuse_from(id, message, reason, number_of(sample), now_us));
                     return Ok(writes);
                 }
             }
@@ -225,10 +242,19 @@ impl Intake {
                 let Some(id) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
                 self.listen_for_will(&info);
                 let seen = (!message.retain).then_some(now_us);
-                Ok(self.registry.take_info(id, Some(info), seen))
+                let life = self.life(id, &info, now_us);
+                let mut writes = self.registry.take_info(id, Some(info), seen);
+                writes.extend(life);
+                Ok(writes)
             }
             Err(error) => self.refuse(topic, message, &error.to_string(), now_us).await,
         }
+    }
+
+    /// The life that a device says it is in. Only one that numbers its samples makes losses countable.
+    fn life(&self, device: DeviceId, info: &Info, now_us: i64) -> Option<Write> {
+        let boot = info.boot.filter(|_| info.payload == Some(PayloadForm::Json))?;
+        Some(Write::Life { device, boot, whole: self.listening, arrived_us: now_us })
     }
 
     /// A last will on a topic outside of the root needs a subscription of its own.
@@ -300,14 +326,26 @@ impl Intake {
         now_us: i64,
     ) -> Result<Vec<Write>, Stopped> {
         let id = self.open(topic, message, now_us).await?;
-        Ok(id.map(|id| self.refuse_from(id, message, reason.to_owned(), now_us)).into_iter().collect())
+        Ok(id.map(|id| self.refuse_from(id, message, reason.to_owned(), None, now_us)).into_iter().collect())
     }
 
-    fn refuse_from(&mut self, device: DeviceId, message: &Incoming, reason: String, now_us: i64) -> Write {
+    fn refuse_from(
+        &mut self,
+        device: DeviceId,
+        message: &Incoming,
+        reason: String,
+        number: Option<(BootId, u64)>,
+        now_us: i64,
+    ) -> Write {
         self.refusals.add(&message.topic, &reason);
         self.registry.take_refusal(device, &reason, now_us);
-        Write::Refused { device, reason, arrived_us: now_us }
+        Write::Refused { device, reason, number, arrived_us: now_us }
     }
+}
+
+/// The number of a sample, if it could be read at all.
+fn number_of(sample: Result<&Sample<'_>, &str>) -> Option<(BootId, u64)> {
+    sample.ok().and_then(|sample| sample.number)
 }
 
 /// An empty message takes the topic's retained one back; it says nothing.

@@ -3,6 +3,9 @@
 //! Between the two is a bounded queue. When the store fails, the writer keeps its batch and tries
 //! again, the queue fills, the reader waits, the link stops reading: the broker keeps the messages.
 //! A message is acknowledged only when the store has committed it.
+//!
+//! On every connection a marker is sent after the subscription: what comes before it may be of earlier
+//! times, repeated because we subscribed.
 
 mod intake;
 mod marker;
@@ -14,6 +17,9 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+use std::pin::pin;
+use std::time::Duration;
 
 use mqtt_lab_core::link::{Event, Incoming};
 use tokio::sync::{mpsc, watch};
@@ -28,6 +34,9 @@ pub(crate) use writer::Writer;
 
 /// Messages between reader and writer.
 const QUEUE: usize = 2_048;
+
+/// How long the marker of a connection is waited for: beyond a stop of the database for a minute or two.
+const MARKER: Duration = Duration::from_secs(600);
 
 /// A message on its way into the store.
 #[derive(Debug)]
@@ -50,10 +59,11 @@ pub(crate) async fn read(
     queue: mpsc::Sender<Entry>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut stop = pin!(stopped(&mut stop));
     loop {
         let event = tokio::select! {
             biased;
-            () = stopped(&mut stop) => return,
+            () = &mut stop => return,
             event = source.next() => event,
         };
         match event {

@@ -39,7 +39,6 @@ impl Outlet for Sent {
     async fn broker_listens(&self) -> bool {
         false
     }
-    async fn listening(&self) {}
     fn status(&self) -> OutletStatus {
         OutletStatus { connected: true, ..OutletStatus::default() }
     }
@@ -52,6 +51,7 @@ struct Bench {
     commands: Arc<Commands>,
     store: Arc<dyn Store>,
     health: Arc<Health>,
+    sent: Arc<Sent>,
     now_us: i64,
     _stop: watch::Sender<bool>,
     folder: tempfile::TempDir,
@@ -70,16 +70,17 @@ impl Bench {
         let registry = Arc::new(registry);
         let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::new(Sent::default()));
         let (health, (stop, stopped)) = (Arc::new(Health::default()), watch::channel(false));
+        let sent = Arc::new(Sent::default());
         let intake = Intake::new(
             Arc::clone(&registry),
             Arc::clone(&commands),
             Arc::clone(&store),
             Arc::clone(&health),
-            Arc::new(Sent::default()),
+            Arc::clone(&sent) as Arc<dyn Outlet>,
             Arc::default(),
             stopped,
         );
-        Self { intake, registry, commands, store, health, now_us: NOON, _stop: stop, folder }
+        Self { intake, registry, commands, store, health, sent, now_us: NOON, _stop: stop, folder }
     }
 
     async fn restart(self) -> Self {
@@ -112,6 +113,16 @@ impl Bench {
         self.intake.connected(session_present, self.now_us);
     }
 
+    /// The marker that was sent on this connection, as it comes back.
+    async fn marker(&self) -> Incoming {
+        loop {
+            if let Some(marker) = self.sent.0.lock().unwrap().pop() {
+                return Incoming::detached(marker.topic, marker.payload);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn device(&self, name: &str) -> Json {
         serde_json::to_value(self.registry.view("demo", name)).unwrap()
     }
@@ -134,7 +145,10 @@ async fn a_foreign_device_appears_with_its_first_sample() {
     assert_eq!(device["announced"], false);
     assert_eq!(device["state"], "unknown");
     assert_eq!(device["last_seen_ms"], (NOON + SECOND) / 1_000);
-    assert_eq!(device["counts"], json!({"received": 1, "duplicate": null, "refused": 0, "lost": null}));
+    assert_eq!(
+        device["counts"],
+        json!({"received": 1, "stored": 1, "duplicate": null, "refused": 0, "lost": null})
+    );
     let channel = &device["channels"][0];
     assert_eq!((&channel["value"], &channel["datatype"]), (&json!(21.5), &json!("float")));
     assert_eq!((&channel["series"], &channel["bytes"]), (&json!(1), &json!(4)));
@@ -210,9 +224,63 @@ async fn a_redelivery_is_a_duplicate_and_not_shown() {
     assert_eq!(again.outcomes, [Outcome::Duplicate]);
     let device = bench.device("x");
     assert_eq!(device["channels"][0]["value"], 2.0);
-    assert_eq!(device["counts"], json!({"received": 3, "duplicate": 1, "refused": 0, "lost": 0}));
+    assert_eq!(
+        device["counts"],
+        json!({"received": 3, "stored": 2, "duplicate": 1, "refused": 0, "lost": 0})
+    );
     bench.live("lab/demo/x/$stats", r#"{"b":"k3f9","sent":5}"#).await;
     assert_eq!(bench.device("x")["counts"]["lost"], 3);
+}
+
+/// `$info` of a device that numbers its samples.
+fn numbering(boot: &str) -> String {
+    format!(r#"{{"schema":1,"boot":"{boot}","payload":"json","channels":[]}}"#)
+}
+
+#[tokio::test]
+async fn what_is_lost_before_the_first_sample_counts_only_where_ingest_was_listening() {
+    let mut bench = Bench::new().await;
+    let third = |boot: &str| format!(r#"{{"v":1,"t":{NOON},"b":"{boot}","n":3}}"#);
+    // A broker without our session repeats what it retains; then the marker comes back.
+    bench.connected(false);
+    bench.retained("lab/demo/older/$info", &numbering("aaa")).await;
+    let marker = bench.marker().await;
+    bench.take(marker).await;
+    bench.retained("lab/demo/younger/$info", &numbering("bbb")).await;
+    for (device, boot, lost) in [("older", "aaa", 0), ("younger", "bbb", 2), ("foreign", "ccc", 0)] {
+        bench.live(&format!("lab/demo/{device}/t"), &third(boot)).await;
+        assert_eq!(bench.device(device)["counts"]["lost"], lost, "{device}");
+    }
+    // What rebooted while ingest was away, but not its session.
+    bench.connected(true);
+    bench.retained("lab/demo/older/$info", &numbering("ddd")).await;
+    bench.live("lab/demo/older/t", &third("ddd")).await;
+    assert_eq!(bench.device("older")["counts"]["lost"], 2);
+    // Said again it changes nothing.
+    bench.retained("lab/demo/foreign/$info", &numbering("ccc")).await;
+    assert_eq!(bench.device("foreign")["counts"]["lost"], 0);
+}
+
+#[tokio::test]
+async fn a_device_that_sends_plain_values_loses_nothing_that_could_be_counted() {
+    let mut bench = Bench::new().await;
+    bench.connected(true);
+    bench.retained("lab/demo/x/$info", &numbering("aaa").replace("json", "plain")).await;
+    bench.live("lab/demo/x/t", "1").await;
+    bench.live("lab/demo/x/$stats", r#"{"b":"aaa","sent":5}"#).await;
+    assert_eq!(bench.device("x")["counts"]["lost"], Json::Null);
+}
+
+#[tokio::test]
+async fn a_refused_sample_is_not_lost() {
+    let mut bench = Bench::new().await;
+    bench.retained("lab/demo/lamp/$info", INFO).await;
+    for (n, level) in [(1, 5), (2, 500), (3, 7)] {
+        let sample = format!(r#"{{"v":{level},"t":{},"b":"k3f9","n":{n}}}"#, NOON + n);
+        bench.live("lab/demo/lamp/level", &sample).await;
+    }
+    let counts = json!({"received": 2, "stored": 2, "duplicate": 0, "refused": 1, "lost": 0});
+    assert_eq!(bench.device("lamp")["counts"], counts);
 }
 
 #[tokio::test]
@@ -455,6 +523,7 @@ pass_on! {
     open_device(group: &str, device: &str, now_us: i64) -> crate::store::DeviceId;
     open_series(new: &crate::store::NewSeries) -> crate::store::SavedSeries;
     set_shown(id: crate::store::DeviceId, name: Option<&str>, hidden: bool) -> ();
+    lives(id: crate::store::DeviceId) -> Vec<crate::store::LifeCounts>;
     states(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::StateChange>;
     commands(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::Command>;
     command(id: &str) -> Option<crate::store::Command>;
@@ -497,7 +566,7 @@ async fn a_store_that_stays_broken_does_not_keep_the_web_from_stopping() {
     let writer = Writer::new(moody, Arc::clone(&bench.registry), Arc::clone(&bench.health), abandoned);
     let (sender, receiver) = queue();
     let device = bench.store.open_device("demo", "x", NOON).await.unwrap();
-    let writes = vec![Write::Refused { device, reason: String::new(), arrived_us: NOON }];
+    let writes = vec![Write::Refused { device, reason: String::new(), number: None, arrived_us: NOON }];
     sender.send(Entry { writes, message: Incoming::detached("t", "") }).await.unwrap();
     let writing = tokio::spawn(writer.run(receiver));
     abandon.send_replace(true);
@@ -513,7 +582,7 @@ async fn one_row_that_the_database_refuses_does_not_stop_the_others() {
         Writer::new(Arc::clone(&bench.store), Arc::clone(&bench.registry), Arc::clone(&health), abandoned);
     let (sender, receiver) = queue();
     let unknown = crate::store::DeviceId(4_711);
-    let bad = Write::Refused { device: unknown, reason: String::new(), arrived_us: NOON };
+    let bad = Write::Refused { device: unknown, reason: String::new(), number: None, arrived_us: NOON };
     for i in 0..3 {
         let message = Incoming::detached("lab/demo/x/t", i.to_string());
         let mut writes = bench.intake.take(&message, NOON + i).await.unwrap();

@@ -19,7 +19,7 @@ pub(crate) use device::guess;
 pub(crate) use samples::{Arrival, Step};
 pub(crate) use states::Word;
 use view::Place;
-pub(crate) use view::{CommandView, DeviceView, SeriesView, StateView};
+pub(crate) use view::{CommandView, DeviceView, LifeView, SeriesView, StateView};
 
 /// Most devices of a lab, most series of a device and of a lab. What comes above is refused and counted.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +141,7 @@ impl Registry {
         for (id, counts) in counts {
             let Some(device) = inner.by_id(*id) else { continue };
             let old = std::mem::replace(&mut device.counts, *counts);
-            let only_grown = Counts { received: old.received, ..*counts } == old;
+            let only_grown = Counts { received: old.received, stored: old.stored, ..*counts } == old;
             if only_grown {
                 inner.grown.insert(*id)
             } else {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mqtt_lab_core::link::{Incoming, Qos};
-use mqtt_lab_wire::{Channel, Sample, SampleTime, Value};
+use mqtt_lab_wire::{Channel, Datatype, Sample, SampleTime, Value};
 
 use super::Registry;
 use super::device::{Device, guess};
@@ -66,12 +66,12 @@ impl Registry {
         if device.removed {
             return if replayed { Step::Old } else { Step::Revive(device.id) };
         }
-        let (described, value) = match sample.map_err(str::to_owned).and_then(|s| check(device, channel, s)) {
+        let checked = sample.map_err(str::to_owned).and_then(|s| Ok((s, check(device, channel, s)?)));
+        let (sample, (datatype, value)) = match checked {
             Ok(checked) => checked,
             Err(reason) => return Step::Refuse(device.id, reason),
         };
-        let Ok(sample) = sample else { return Step::Refuse(device.id, String::new()) };
-        let known = device.channels.get(channel).and_then(|state| state.series_of(described.datatype));
+        let known = device.channels.get(channel).and_then(|state| state.series_of(datatype));
         let Some(series) = known else {
             if device.series_count() >= limits.series_of_device || all_series >= limits.series {
                 return Step::Refuse(device.id, "there are too many series".to_owned());
@@ -79,8 +79,10 @@ impl Registry {
             return Step::OpenSeries(NewSeries {
                 device: device.id,
                 channel: channel.to_owned(),
-                datatype: described.datatype,
-                unit: described.unit.as_ref().map(ToString::to_string),
+                datatype,
+                unit: device
+                    .described(channel)
+                    .and_then(|known| known.unit.as_ref().map(ToString::to_string)),
                 now_us: arrival.now_us,
             });
         };
@@ -93,11 +95,11 @@ impl Registry {
     }
 }
 
-/// The channel's description, and the value as the channel means it.
-fn check(device: &Device, channel: &str, sample: &Sample<'_>) -> Result<(Channel, Value), String> {
-    let described = device.described(channel).map(Cow::into_owned);
-    let described =
-        described.unwrap_or_else(|| Channel::new(channel.to_owned(), guess(&Value::from(sample.value))));
+/// The channel's datatype, and the value as the channel means it.
+fn check(device: &Device, channel: &str, sample: &Sample<'_>) -> Result<(Datatype, Value), String> {
+    let described = device
+        .described(channel)
+        .unwrap_or_else(|| Cow::Owned(Channel::new(channel.to_owned(), guess(&Value::from(sample.value)))));
     let value = sample.value_for(described.datatype);
     let value = described.check(value).map_err(|error| error.to_string())?;
     match sample.time {
@@ -109,8 +111,7 @@ fn check(device: &Device, channel: &str, sample: &Sample<'_>) -> Result<(Channel
         }
         _ => {}
     }
-    let value = Value::from(value);
-    Ok((described, value))
+    Ok((described.datatype, Value::from(value)))
 }
 
 impl Device {

@@ -1,14 +1,15 @@
 //! Devices, commands and the lab as JSON.
 
 use mqtt_lab_wire::{
-    Address, Channel, Datatype, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value, WillInfo,
+    Address, BootId, Channel, Datatype, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value,
+    WillInfo,
 };
 use serde::Serialize;
 
 use super::device::{ChannelState, Device};
 use crate::clock::Millis;
 use crate::config::PublishLog;
-use crate::store::{Command, CommandState, SeriesId, StateCause, StateChange};
+use crate::store::{Command, CommandState, LifeCounts, SeriesId, StateCause, StateChange};
 
 /// A device as the API shows it.
 #[derive(Debug, Serialize)]
@@ -40,6 +41,7 @@ pub(crate) struct DeviceView {
 #[derive(Debug, Serialize)]
 struct CountsView {
     received: u64,
+    stored: u64,
     duplicate: Option<u64>,
     refused: u64,
     lost: Option<u64>,
@@ -100,6 +102,7 @@ impl DeviceView {
             plugin: info.and_then(|info| info.plugin.clone()),
             counts: CountsView {
                 received: device.counts.received,
+                stored: device.counts.stored,
                 duplicate: device.counts.numbered.map(|known| known.duplicate),
                 refused: device.counts.refused,
                 lost: device.counts.numbered.map(|known| known.lost),
@@ -221,6 +224,34 @@ pub(crate) struct StateView {
 impl From<StateChange> for StateView {
     fn from(change: StateChange) -> Self {
         Self { time_ms: Millis(change.t_us), state: change.state.as_str(), cause: change.cause }
+    }
+}
+
+/// What became of the samples of one life of a device, as the API shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct LifeView {
+    boot: BootId,
+    began_ms: Millis,
+    last_seen_ms: Millis,
+    received: u64,
+    stored: u64,
+    duplicate: u64,
+    refused: u64,
+    lost: u64,
+}
+
+impl From<LifeCounts> for LifeView {
+    fn from(life: LifeCounts) -> Self {
+        Self {
+            boot: life.boot,
+            began_ms: Millis(life.began_us),
+            last_seen_ms: Millis(life.updated_us),
+            received: life.stored + life.found.duplicate,
+            stored: life.stored,
+            duplicate: life.found.duplicate,
+            refused: life.refused,
+            lost: life.found.lost,
+        }
     }
 }
 

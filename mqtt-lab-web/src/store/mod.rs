@@ -14,8 +14,9 @@ use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use types::{
-    Command, CommandState, Counts, DeviceId, Last, LostAndFound, NewSample, NewSeries, Outcome, Point,
-    SavedDevice, SavedSeries, SeriesId, Snapshot, StateCause, StateChange, WhenMeasured, Write, WriteReport,
+    Command, CommandState, Counts, DeviceId, Last, LifeCounts, LostAndFound, NewSample, NewSeries, Outcome,
+    Point, SavedDevice, SavedSeries, SeriesId, Snapshot, StateCause, StateChange, WhenMeasured, Write,
+    WriteReport,
 };
 pub use window::{MAX_RANGES, ReceiveWindow};
 
@@ -56,6 +57,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last states of a device, newest first, at most `limit`.
     async fn states(&self, id: DeviceId, limit: u32) -> Result<Vec<StateChange>, StoreError>;
+
+    /// The last lives of a device in which samples were numbered, newest first.
+    async fn lives(&self, id: DeviceId) -> Result<Vec<LifeCounts>, StoreError>;
 
     /// The last commands to a device, newest first, at most `limit`.
     async fn commands(&self, id: DeviceId, limit: u32) -> Result<Vec<Command>, StoreError>;

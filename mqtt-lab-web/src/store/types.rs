@@ -102,6 +102,8 @@ pub struct Snapshot {
 pub struct Counts {
     /// Valid samples that arrived, duplicates too.
     pub received: u64,
+    /// Samples in the database.
+    pub stored: u64,
     /// Samples that were not usable.
     pub refused: u64,
     /// Only of a sender that numbers its samples.
@@ -115,6 +117,23 @@ pub struct LostAndFound {
     pub duplicate: u64,
     /// Samples that did not arrive, as far as it is known now.
     pub lost: u64,
+}
+
+/// What is known of the numbered samples of one life of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LifeCounts {
+    /// The life.
+    pub boot: BootId,
+    /// When it was first heard of, in microseconds since the Unix epoch.
+    pub began_us: i64,
+    /// When it was last heard of, in microseconds since the Unix epoch.
+    pub updated_us: i64,
+    /// Samples in the database.
+    pub stored: u64,
+    /// Samples that were not usable.
+    pub refused: u64,
+    /// Those that arrived more than once, and those that did not arrive.
+    pub found: LostAndFound,
 }
 
 /// Why a device is in its state.
@@ -270,6 +289,17 @@ pub struct NewSample {
 pub enum Write {
     /// A sample.
     Sample(NewSample),
+    /// A device says that it is in this life. It does nothing in a life that is known.
+    Life {
+        /// The device.
+        device: DeviceId,
+        /// Its life.
+        boot: BootId,
+        /// Whether everything that was sent in it should have come here: see [`ReceiveWindow::whole`].
+        whole: bool,
+        /// When it said so, in microseconds since the Unix epoch.
+        arrived_us: i64,
+    },
     /// What a device says it has sent in a life.
     Sent {
         /// The device.
@@ -285,6 +315,8 @@ pub enum Write {
         device: DeviceId,
         /// Why.
         reason: String,
+        /// The sender's life and the sample's number in it: it is not lost.
+        number: Option<(BootId, u64)>,
         /// When it arrived, in microseconds since the Unix epoch.
         arrived_us: i64,
     },

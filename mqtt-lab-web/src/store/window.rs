@@ -5,8 +5,9 @@ use std::fmt;
 /// Most separate stretches that a window remembers; the oldest gaps then count as lost for good.
 pub const MAX_RANGES: usize = 1_000;
 
-/// The numbers of the samples that arrived in one life of a device: knows every duplicate and every
-/// loss between the first and the last of them.
+/// The numbers of the samples that arrived in one life of a device: knows every duplicate, and every
+/// loss between the first number that counts and the last known to be sent. The first that counts is 1 in
+/// a life that was heard of [from its beginning](ReceiveWindow::whole), else the first that arrived.
 ///
 /// ```
 /// # use mqtt_lab_web::store::ReceiveWindow;
@@ -26,6 +27,9 @@ pub struct ReceiveWindow {
     sent: u64,
     /// When the sender booted, where it has no clock (µs since the Unix epoch).
     pub epoch_us: Option<i64>,
+    /// The life was heard of from its beginning: what is missing before the first number that arrived
+    /// is lost, too.
+    pub whole: bool,
 }
 
 impl ReceiveWindow {
@@ -62,12 +66,25 @@ impl ReceiveWindow {
         self.sent = self.sent.max(sent);
     }
 
-    /// How many numbers are missing between the first that arrived and the last known to be sent.
+    /// How many numbers are missing between the first that counts and the last known to be sent.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        let (Some((first, _)), Some((_, last))) = (self.ranges.first(), self.ranges.last()) else { return 0 };
-        let covered: u64 = self.ranges.iter().map(|(from, to)| to - from + 1).sum();
-        (self.sent.max(*last) - first + 1) - covered + self.given_up
+        let arrived = self.ranges.first().map(|(first, _)| *first);
+        // Samples count from 1, but a foreign sender may begin with 0.
+        let from = if self.whole { Some(arrived.map_or(1, |first| first.min(1))) } else { arrived };
+        let Some(from) = from else { return 0 };
+        let last = self.ranges.last().map_or(0, |(_, last)| *last).max(self.sent);
+        (last + 1).saturating_sub(from) - self.covered() + self.given_up
+    }
+
+    /// How many different numbers arrived.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        self.covered() - self.given_up
+    }
+
+    fn covered(&self) -> u64 {
+        self.ranges.iter().map(|(from, to)| to - from + 1).sum()
     }
 
     /// Whether nothing has arrived.
@@ -88,10 +105,10 @@ impl ReceiveWindow {
         self.sent
     }
 
-    /// A window as [`fmt::Display`] wrote its ranges; `None` for another text.
+    /// A window with ranges as [`fmt::Display`] wrote them; `None` for another text.
     #[must_use]
-    pub fn parse(ranges: &str, given_up: u64, sent: u64, epoch_us: Option<i64>) -> Option<Self> {
-        let mut window = Self { ranges: Vec::new(), given_up, sent, epoch_us };
+    pub fn parse(ranges: &str, given_up: u64, sent: u64) -> Option<Self> {
+        let mut window = Self { given_up, sent, ..Self::default() };
         for range in ranges.split(',').filter(|range| !range.is_empty()) {
             let (from, to) = range.split_once('-').unwrap_or((range, range));
             let (from, to) = (from.parse().ok()?, to.parse().ok()?);
@@ -171,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn the_head_of_a_life_heard_of_from_its_beginning_is_known() {
+        let mut window = ReceiveWindow { whole: true, ..ReceiveWindow::default() };
+        assert_eq!(window.lost(), 0);
+        window.say_sent(3);
+        assert_eq!(window.lost(), 3, "all that was sent");
+        window.insert(5);
+        assert_eq!((window.lost(), window.arrived()), (4, 1));
+        window.insert(0);
+        assert_eq!((window.lost(), window.arrived()), (4, 2), "a sender that begins with 0");
+    }
+
+    #[test]
     fn the_oldest_gaps_are_given_up() {
         let mut window = ReceiveWindow::default();
         let last = 2 * (MAX_RANGES as u64 + 10);
@@ -180,7 +209,7 @@ mod tests {
         assert_eq!(window.lost(), last / 2 - 1);
         assert!(!window.insert(3), "3 was given up");
         assert!(window.insert(last - 1), "the newest gap is still open");
-        assert_eq!(window.lost(), last / 2 - 2);
+        assert_eq!((window.lost(), window.arrived()), (last / 2 - 2, last / 2 + 1));
     }
 
     #[test]
@@ -199,7 +228,7 @@ mod tests {
             }
             let span = set.first().zip(set.last()).map_or(0, |(first, last)| last - first + 1);
             prop_assert_eq!(window.lost(), span - set.len() as u64);
-            let again = ReceiveWindow::parse(&window.to_string(), 0, 0, None);
+            let again = ReceiveWindow::parse(&window.to_string(), 0, 0);
             prop_assert_eq!(again, Some(window));
         }
     }

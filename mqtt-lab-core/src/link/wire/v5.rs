@@ -24,6 +24,8 @@ pub(super) fn connect(hello: Hello<'_>, out: &mut BytesMut) -> Result<(), String
     let mut properties = v5::ConnectProperties::new();
     properties.session_expiry_interval = Some(seconds::session_expiry(config));
     properties.max_packet_size = Some(config.max_packet_size);
+    // What is not acknowledged fits into the queue of events: reading need never stop for QoS 1 and 2.
+    properties.receive_maximum = Some(u16::try_from(config.incoming_capacity).unwrap_or(u16::MAX));
     let packet = v5::Connect {
         keep_alive: seconds::keep_alive(config),
         client_id: config.client_id.clone(),

@@ -6,7 +6,7 @@ use mqtt_lab_wire::Value;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::bulk::Bulk;
-use super::cache::{Cache, window_row};
+use super::cache::{Cache, LIVES, bind_life};
 use super::placing::{self, Rows};
 use super::rollup::Rollups;
 use super::value::to_sql;
@@ -45,6 +45,9 @@ impl Writer<'_> {
     async fn one(&mut self, write: &Write) -> sqlx::Result<Option<Outcome>> {
         match write {
             Write::Sample(sample) => return self.sample(sample).await.map(Some),
+            Write::Life { device, boot, whole, arrived_us } => {
+                self.device(*device).await?.begin_life(*boot, *whole, *arrived_us);
+            }
             Write::Sent { device, boot, sent } => {
                 let known = self.device(*device).await?;
                 // A life of which nothing ever arrived began before this store listened.
@@ -53,11 +56,18 @@ impl Writer<'_> {
                     life.touched = true;
                 }
             }
-            Write::Refused { device, reason, arrived_us } => {
+            Write::Refused { device, reason, number, arrived_us } => {
                 let known = self.device(*device).await?;
-                known.refused += 1;
                 known.refusal = Some(reason.clone());
                 known.last_seen_us = known.last_seen_us.max(*arrived_us);
+                match number {
+                    Some(number) if !known.is_new(*number, *arrived_us) => {}
+                    Some((boot, _)) => {
+                        known.life(*boot, *arrived_us).refused += 1;
+                        known.refused += 1;
+                    }
+                    None => known.refused += 1,
+                }
             }
             Write::State { device, change } => devices::add_state(self.connection, *device, change).await?,
             Write::Said { device, state, error } => {
@@ -86,16 +96,18 @@ impl Writer<'_> {
         let device = self.device(sample.device).await?;
         device.received += 1;
         device.last_seen_us = device.last_seen_us.max(sample.arrived_us);
-        if let Some((boot, n)) = sample.number
-            && !device.life(boot, sample.arrived_us).window.insert(n)
-        {
-            device.duplicate += 1;
+        if sample.number.is_some_and(|number| !device.is_new(number, sample.arrived_us)) {
             return Ok(Outcome::Duplicate);
         }
         let t_us = when(device, sample);
         let may_repeat = sample.number.is_none() && matches!(sample.when, WhenMeasured::Known(_));
         let placed =
             placing::place(self.connection, self.cache, &mut self.rows, sample, t_us, may_repeat).await?;
+        let device = self.device(sample.device).await?;
+        match placed {
+            Some(_) => device.stored += 1,
+            None => device.duplicate += 1,
+        }
         Ok(placed.map_or(Outcome::Duplicate, Outcome::Stored))
     }
 
@@ -107,24 +119,25 @@ impl Writer<'_> {
     }
 
     async fn write_lives(&mut self) -> sqlx::Result<()> {
-        let mut rows = Vec::new();
         for id in &self.touched {
             let Some(device) = self.cache.devices.get_mut(id) else { continue };
             let gone = device.forget_old_lives();
             if !gone.is_empty() {
                 devices::forget_lives(self.connection, *id, &gone, device.forgotten.unwrap_or(0)).await?;
             }
-            for (boot, life) in device.lives.iter_mut().filter(|(_, life)| life.touched) {
-                life.touched = false;
-                rows.push((*id, *boot, window_row(life)));
-            }
         }
-        WINDOWS
-            .run(self.connection, &rows, |query, (id, boot, (ranges, given_up, sent, epoch, updated))| {
-                let query = query.bind(id.0).bind(boot.to_string()).bind(ranges.clone());
-                query.bind(*given_up).bind(*sent).bind(*epoch).bind(*updated)
-            })
-            .await
+        let mut rows = Vec::new();
+        for id in &self.touched {
+            let Some(device) = self.cache.devices.get(id) else { continue };
+            let touched = device.lives.iter().filter(|(_, life)| life.touched);
+            rows.extend(touched.map(|(boot, life)| (*id, *boot, life)));
+        }
+        LIVES.run(self.connection, &rows, bind_life).await?;
+        for id in &self.touched {
+            let Some(device) = self.cache.devices.get_mut(id) else { continue };
+            device.lives.values_mut().for_each(|life| life.touched = false);
+        }
+        Ok(())
     }
 
     async fn write_counts(&mut self) -> sqlx::Result<Vec<(DeviceId, crate::store::Counts)>> {
@@ -135,7 +148,7 @@ impl Writer<'_> {
             counts.push((*id, device.counts()));
             rows.push((
                 *id,
-                [device.received, device.duplicate, device.refused].map(to_sql),
+                [device.received, device.stored, device.duplicate, device.refused].map(to_sql),
                 device.refusal.clone(),
                 device.last_seen_us,
             ));
@@ -166,21 +179,12 @@ fn when(device: &mut super::cache::Device, sample: &NewSample) -> i64 {
     epoch_us.saturating_add(since_us)
 }
 
-static WINDOWS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "insert into receive_window (device_id, boot, ranges, given_up, sent, epoch, updated) values",
-        7,
-        "on conflict (device_id, boot) do update set ranges = excluded.ranges,
-         given_up = excluded.given_up, sent = excluded.sent, epoch = excluded.epoch, updated = excluded.updated",
-    )
-});
-
 static COUNTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "insert into device_count (device_id, received, duplicate, refused, refusal, last_seen) values",
-        6,
-        "on conflict (device_id) do update set received = excluded.received, duplicate = excluded.duplicate,
-         refused = excluded.refused, refusal = excluded.refusal, last_seen = excluded.last_seen",
+        "insert into device_count (device_id, received, stored, duplicate, refused, refusal, last_seen) values",
+        7,
+        "on conflict (device_id) do update set received = excluded.received, stored = excluded.stored,
+         duplicate = excluded.duplicate, refused = excluded.refused, refusal = excluded.refusal, last_seen = excluded.last_seen",
     )
 });
 
@@ -193,6 +197,8 @@ static TEXTS: LazyLock<Bulk> =
 impl Rows {
     /// Inserts what was gathered.
     pub(super) async fn flush(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        // In the order of the primary key: neighbours go into one page, which is looked up once.
+        self.numbers.sort_unstable_by_key(|row| (row.0, row.1));
         let bind =
             |query: super::bulk::Bound, row: &(i64, i64, f64)| query.bind(row.0).bind(row.1).bind(row.2);
         NUMBERS.run(connection, &self.numbers, bind).await?;

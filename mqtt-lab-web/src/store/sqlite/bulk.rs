@@ -6,9 +6,9 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-/// Rows per statement. Few sizes, so that the prepared statements are reused, and near enough to each
-/// other that a remainder takes few statements: each costs a way to the database's thread and back.
-const SIZES: [usize; 7] = [100, 50, 20, 10, 5, 2, 1];
+/// Rows per statement. Few sizes, so that the prepared statements are reused, and each half of the one before,
+/// so that any number of rows takes few statements: each costs a way to the database's thread and back.
+const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// An INSERT in a few sizes.
 pub(super) struct Bulk {

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use mqtt_lab_wire::BootId;
 use sqlx::SqliteConnection;
 
+use super::bulk::{Bound, Bulk};
 use super::value::{from_sql, to_sql};
-use crate::store::{Counts, DeviceId, LostAndFound, ReceiveWindow, SeriesId};
+use crate::store::{Counts, DeviceId, LifeCounts, LostAndFound, ReceiveWindow, SeriesId};
 
 /// Lives remembered per device; of older ones only the sum of losses stays.
 const MAX_LIVES: usize = 32;
@@ -51,6 +53,7 @@ impl End {
 #[derive(Debug, Default)]
 pub(super) struct Device {
     pub(super) received: u64,
+    pub(super) stored: u64,
     pub(super) duplicate: u64,
     pub(super) refused: u64,
     pub(super) refusal: Option<String>,
@@ -65,6 +68,9 @@ pub(super) struct Device {
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) window: ReceiveWindow,
+    pub(super) duplicate: u64,
+    pub(super) refused: u64,
+    pub(super) began_us: i64,
     pub(super) updated_us: i64,
     pub(super) touched: bool,
 }
@@ -98,13 +104,13 @@ impl Cache {
 impl Device {
     /// Reads one device: three look-ups by primary key.
     async fn read(connection: &mut SqliteConnection, id: DeviceId) -> sqlx::Result<Self> {
-        let sql =
-            "select received, duplicate, refused, refusal, last_seen from device_count where device_id = $1";
-        let counts: Option<(i64, i64, i64, Option<String>, i64)> =
+        let sql = "select received, stored, duplicate, refused, refusal, last_seen from device_count where device_id = $1";
+        let counts: Option<(i64, i64, i64, i64, Option<String>, i64)> =
             sqlx::query_as(sql).bind(id.0).fetch_optional(&mut *connection).await?;
         let mut device = Self::default();
-        if let Some((received, duplicate, refused, refusal, last_seen)) = counts {
+        if let Some((received, stored, duplicate, refused, refusal, last_seen)) = counts {
             device.received = from_sql(received);
+            device.stored = from_sql(stored);
             device.duplicate = from_sql(duplicate);
             device.refused = from_sql(refused);
             device.refusal = refusal;
@@ -113,8 +119,7 @@ impl Device {
         let sql = "select lost from forgotten_loss where device_id = $1";
         let lost: Option<i64> = sqlx::query_scalar(sql).bind(id.0).fetch_optional(&mut *connection).await?;
         device.forgotten = lost.map(from_sql);
-        let sql = "select device_id, boot, ranges, given_up, sent, epoch, updated from receive_window
-                   where device_id = $1";
+        let sql = sqlx::AssertSqlSafe(format!("{SELECT_LIVES} where device_id = $1"));
         let lives: Vec<LifeRow> = sqlx::query_as(sql).bind(id.0).fetch_all(connection).await?;
         device.lives =
             lives.into_iter().filter_map(LifeRow::life).map(|(_, boot, life)| (boot, life)).collect();
@@ -123,14 +128,24 @@ impl Device {
 
     /// The life of `boot`, begun if it is new.
     pub(super) fn life(&mut self, boot: BootId, now_us: i64) -> &mut Life {
-        let life = self.lives.entry(boot).or_insert_with(|| Life {
-            window: ReceiveWindow::default(),
-            updated_us: now_us,
-            touched: true,
-        });
+        let life = self.lives.entry(boot).or_insert_with(|| Life::begin(false, now_us));
         life.updated_us = life.updated_us.max(now_us);
         life.touched = true;
         life
+    }
+
+    /// Notes a life that the device itself told of, if it is new.
+    pub(super) fn begin_life(&mut self, boot: BootId, whole: bool, now_us: i64) {
+        self.lives.entry(boot).or_insert_with(|| Life::begin(whole, now_us));
+    }
+
+    /// Notes that a number arrived; false: not for the first time, which is counted.
+    pub(super) fn is_new(&mut self, (boot, n): (BootId, u64), now_us: i64) -> bool {
+        let life = self.life(boot, now_us);
+        let new = life.window.insert(n);
+        life.duplicate += u64::from(!new);
+        self.duplicate += u64::from(!new);
+        new
     }
 
     /// Takes the oldest lives out when there are too many.
@@ -152,11 +167,36 @@ impl Device {
         let numbered = self.forgotten.is_some() || !self.lives.is_empty();
         Counts {
             received: self.received,
+            stored: self.stored,
             refused: self.refused,
             numbered: numbered.then_some(LostAndFound { duplicate: self.duplicate, lost }),
         }
     }
 }
+
+impl Life {
+    fn begin(whole: bool, now_us: i64) -> Self {
+        let mut window = ReceiveWindow::default();
+        window.whole = whole;
+        Self { window, duplicate: 0, refused: 0, began_us: now_us, updated_us: now_us, touched: true }
+    }
+
+    /// The counts as the dashboard shows them.
+    pub(super) fn counts(&self, boot: BootId) -> LifeCounts {
+        LifeCounts {
+            boot,
+            began_us: self.began_us,
+            updated_us: self.updated_us,
+            stored: self.window.arrived().saturating_sub(self.refused),
+            refused: self.refused,
+            found: LostAndFound { duplicate: self.duplicate, lost: self.window.lost() },
+        }
+    }
+}
+
+/// The columns of a [`LifeRow`].
+pub(super) const SELECT_LIVES: &str = "select device_id, boot, ranges, given_up, sent, epoch, whole,
+    duplicate, refused, began, updated from receive_window";
 
 /// A row of `receive_window`.
 #[derive(sqlx::FromRow)]
@@ -167,6 +207,10 @@ pub(super) struct LifeRow {
     given_up: i64,
     sent: i64,
     epoch: Option<i64>,
+    whole: bool,
+    duplicate: i64,
+    refused: i64,
+    began: i64,
     updated: i64,
 }
 
@@ -174,15 +218,36 @@ impl LifeRow {
     /// `None` for what another program wrote there.
     pub(super) fn life(self) -> Option<(DeviceId, BootId, Life)> {
         let boot = BootId::from_str(&self.boot).ok()?;
-        let window =
-            ReceiveWindow::parse(&self.ranges, from_sql(self.given_up), from_sql(self.sent), self.epoch)?;
-        Some((DeviceId(self.device_id), boot, Life { window, updated_us: self.updated, touched: false }))
+        let mut window = ReceiveWindow::parse(&self.ranges, from_sql(self.given_up), from_sql(self.sent))?;
+        (window.epoch_us, window.whole) = (self.epoch, self.whole);
+        let life = Life {
+            window,
+            duplicate: from_sql(self.duplicate),
+            refused: from_sql(self.refused),
+            began_us: self.began,
+            updated_us: self.updated,
+            touched: false,
+        };
+        Some((DeviceId(self.device_id), boot, life))
     }
 }
 
-/// What a window is written as: `receive_window`'s columns after device and boot.
-pub(super) fn window_row(life: &Life) -> (String, i64, i64, Option<i64>, i64) {
-    let ReceiveWindow { epoch_us, .. } = life.window;
+/// The INSERT of what [`bind_life`] binds.
+pub(super) static LIVES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "insert into receive_window
+         (device_id, boot, ranges, given_up, sent, epoch, whole, duplicate, refused, began, updated) values",
+        11,
+        "on conflict (device_id, boot) do update set ranges = excluded.ranges, given_up = excluded.given_up,
+         sent = excluded.sent, epoch = excluded.epoch, duplicate = excluded.duplicate,
+         refused = excluded.refused, updated = excluded.updated",
+    )
+});
+
+pub(super) fn bind_life(query: Bound, (device, boot, life): &(DeviceId, BootId, &Life)) -> Bound {
     let window = &life.window;
-    (window.to_string(), to_sql(window.given_up()), to_sql(window.sent()), epoch_us, life.updated_us)
+    let query = query.bind(device.0).bind(boot.to_string()).bind(window.to_string());
+    let query = query.bind(to_sql(window.given_up())).bind(to_sql(window.sent())).bind(window.epoch_us);
+    let query = query.bind(window.whole).bind(to_sql(life.duplicate)).bind(to_sql(life.refused));
+    query.bind(life.began_us).bind(life.updated_us)
 }

@@ -4,8 +4,9 @@ use mqtt_lab_wire::{BootId, Info, State};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::During;
+use super::cache::{LifeRow, SELECT_LIVES};
 use super::value::to_sql;
-use crate::store::{DeviceId, StateCause, StateChange, StoreError};
+use crate::store::{DeviceId, LifeCounts, StateCause, StateChange, StoreError};
 
 /// Finds or makes a device. Unique index on `(class, name)`.
 pub(super) async fn open(
@@ -98,6 +99,16 @@ pub(super) fn change(t_us: i64, state: &str, cause: &str) -> Result<StateChange,
     let cause = StateCause::from_word(cause).ok_or_else(|| unreadable(cause))?;
     let state = State::decode(state.as_bytes()).map_err(|_| unreadable(state))?;
     Ok(StateChange { t_us, state, cause })
+}
+
+/// Newest first; at most as many as are remembered. Primary key of `receive_window`.
+pub(super) async fn lives(pool: &SqlitePool, id: DeviceId) -> Result<Vec<LifeCounts>, StoreError> {
+    let sql =
+        sqlx::AssertSqlSafe(format!("{SELECT_LIVES} where device_id = $1 order by began desc, updated desc"));
+    let rows: Vec<LifeRow> =
+        sqlx::query_as(sql).bind(id.0).fetch_all(pool).await.during("read what arrived")?;
+    let lives = rows.into_iter().filter_map(LifeRow::life);
+    Ok(lives.map(|(_, boot, life)| life.counts(boot)).collect())
 }
 
 /// Drops the windows of old lives and keeps the sum of what was lost in them.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mqtt_lab_wire::{Info, State};
 use sqlx::SqlitePool;
 
-use super::cache::{Device, LifeRow};
+use super::cache::{Device, LifeRow, SELECT_LIVES};
 use super::value::from_sql;
 use super::{During, devices, series};
 use crate::store::{DeviceId, SavedDevice, Snapshot, StoreError};
@@ -13,7 +13,7 @@ use crate::store::{DeviceId, SavedDevice, Snapshot, StoreError};
 pub(super) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, StoreError> {
     let sql =
         "select d.id, d.class, d.name, d.given_name, d.hidden, d.removed, d.info, d.state, d.state_cause,
-                      d.state_t, d.announced_state, d.error, c.received, c.duplicate, c.refused, c.refusal,
+                      d.state_t, d.announced_state, d.error, c.received, c.stored, c.duplicate, c.refused, c.refusal,
                       c.last_seen, f.lost as forgotten
                from device d
                left join device_count c on c.device_id = d.id
@@ -29,8 +29,7 @@ pub(super) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, StoreError> 
 }
 
 async fn lives(pool: &SqlitePool) -> sqlx::Result<HashMap<DeviceId, Device>> {
-    let sql = "select device_id, boot, ranges, given_up, sent, epoch, updated from receive_window";
-    let rows: Vec<LifeRow> = sqlx::query_as(sql).fetch_all(pool).await?;
+    let rows: Vec<LifeRow> = sqlx::query_as(SELECT_LIVES).fetch_all(pool).await?;
     let mut devices: HashMap<DeviceId, Device> = HashMap::new();
     for (id, boot, life) in rows.into_iter().filter_map(LifeRow::life) {
         devices.entry(id).or_default().lives.insert(boot, life);
@@ -53,6 +52,7 @@ struct Row {
     announced_state: Option<String>,
     error: Option<String>,
     received: Option<i64>,
+    stored: Option<i64>,
     duplicate: Option<i64>,
     refused: Option<i64>,
     refusal: Option<String>,
@@ -63,6 +63,7 @@ struct Row {
 impl Row {
     fn device(self, mut known: Device) -> Result<SavedDevice, StoreError> {
         known.received = from_sql(self.received.unwrap_or(0));
+        known.stored = from_sql(self.stored.unwrap_or(0));
         known.duplicate = from_sql(self.duplicate.unwrap_or(0));
         known.refused = from_sql(self.refused.unwrap_or(0));
         known.forgotten = self.forgotten.map(from_sql);

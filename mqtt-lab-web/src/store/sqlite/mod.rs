@@ -26,8 +26,8 @@ use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::{
-    Command, CommandState, DeviceId, NewSeries, Point, SavedSeries, SeriesId, Snapshot, StateChange, Store,
-    StoreError, Write, WriteReport,
+    Command, CommandState, DeviceId, LifeCounts, NewSeries, Point, SavedSeries, SeriesId, Snapshot,
+    StateChange, Store, StoreError, Write, WriteReport,
 };
 use cache::Cache;
 
@@ -90,6 +90,10 @@ impl Store for SqliteStore {
 
     async fn states(&self, id: DeviceId, limit: u32) -> Result<Vec<StateChange>, StoreError> {
         devices::states(&self.readers, id, limit).await
+    }
+
+    async fn lives(&self, id: DeviceId) -> Result<Vec<LifeCounts>, StoreError> {
+        devices::lives(&self.readers, id).await
     }
 
     async fn commands(&self, id: DeviceId, limit: u32) -> Result<Vec<Command>, StoreError> {
