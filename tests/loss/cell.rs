@@ -87,6 +87,7 @@ impl Cell {
         for address in brokers.addresses() {
             witnesses.push(Witness::start(&address).await);
             labs.push(Ingest::start(&address).await);
+            sender::announce(&address).await;
         }
         let mut route = vec![proxy.address().to_string()];
         route.extend(brokers.addresses().into_iter().skip(1));

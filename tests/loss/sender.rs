@@ -101,13 +101,23 @@ pub(crate) async fn pace(qos: Qos, number: u32) {
     }
 }
 
+/// Describes the sender, as a device does before its first sample: what a lab that listens does not get from
+/// then on is lost, also before the first that it gets.
+pub(crate) async fn announce(broker: &str) {
+    let info = r#"{"schema":1,"boot":"boot1","payload":"json","channels":[]}"#;
+    say(broker, Publish::new("lab/loss/sender/$info", info).retain(true)).await;
+}
+
 /// Says once more how many were sent, as a device does now and then: a lab that was away while the sender
 /// ended, at a broker that forgot it, could not know otherwise.
 pub(crate) async fn say_again(broker: &str, messages: u32) {
-    let (link, events) = Link::spawn(LinkConfig::new(broker, "sender-again")).expect("valid");
+    say(broker, Publish::new(LAST, stats(messages))).await;
+}
+
+async fn say(broker: &str, message: Publish) {
+    let (link, events) = Link::spawn(LinkConfig::new(broker, "announcer")).expect("valid");
     drop(events);
-    let last = Publish::new(LAST, stats(messages)).qos(Qos::AtLeastOnce);
-    link.publish(last).await.expect("accepted");
+    link.publish(message.qos(Qos::AtLeastOnce)).await.expect("accepted");
     link.close(PATIENCE).await.expect("the broker takes it");
 }
 
