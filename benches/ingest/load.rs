@@ -34,7 +34,7 @@ fn publish(broker: &str, boot: &str, total: u64, per_second: u64) {
     let begin = Instant::now();
     let mut sent = 0;
     while sent < total {
-        let mut expected = [0; DEVICES as usize];
+        let mut expected = vec![0; devices.len()];
         for (device, expected) in devices.iter_mut().zip(&mut expected) {
             *expected = BURST.min(total - sent);
             device.publish(*expected);
