@@ -7,7 +7,7 @@
 //! Fifty publishers at QoS 1 in a process of their own, the real program as another, and the bare loop in
 //! this one, in turn; ratios within one run are what counts, a machine that does other things moves the
 //! rest. Roll-ups cannot be switched off, so they are in the lab's figures and not in the bare loop's. A
-//! missed target is printed as `missed` and is no failure. It takes about three minutes and needs
+//! missed target is printed as `missed` and is no failure. It takes four minutes or more and needs
 //! `mosquitto` and `/proc`.
 
 #[path = "ingest/bare.rs"]
