@@ -434,3 +434,23 @@ fn a_link_ends_with_its_runtime() {
         assert_eq!(link.publish(publish("b")).await.unwrap_err(), PublishError::Closed);
     });
 }
+
+/// More than one write takes, and no acknowledgement that would call for the rest.
+#[tokio::test]
+async fn a_long_backlog_of_qos_0_leaves_without_a_pause() {
+    for version in BOTH {
+        let broker = Broker::start().await;
+        let mut config = broker.config(version);
+        // The watchdog must not be what wakes the link.
+        config.keep_alive = Duration::ZERO;
+        let (link, _events) = spawn(config);
+        for number in 0..1_000 {
+            let message = Publish::new("t", format!("{number:0200}")).qos(Qos::AtMostOnce);
+            link.publish(message).await.unwrap();
+        }
+        let mut client = broker.welcome(false).await;
+        for number in 0..1_000 {
+            assert_eq!(client.publish().await.payload, format!("{number:0200}"));
+        }
+    }
+}

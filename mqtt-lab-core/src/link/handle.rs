@@ -126,12 +126,18 @@ impl Link {
         let stored = self.shared.store(&publish).inspect_err(|_| self.shared.room.add_permits(1))?;
         let (reply, delivery) = Delivery::new(stored);
         let message = Message::new(publish);
-        if !locked(&self.shared.outgoing).publish(reply, message.qos, message) {
+        let mut outgoing = locked(&self.shared.outgoing);
+        let behind_others = outgoing.has_waiting();
+        let accepted = outgoing.publish(reply, message.qos, message);
+        drop(outgoing);
+        if !accepted {
             self.shared.unstore(stored.as_slice());
             return Err(PublishError::Closed);
         }
         count(&self.shared.counters.accepted);
-        self.shared.wake.notify_one();
+        if !behind_others {
+            self.shared.wake.notify_one();
+        }
         Ok(delivery)
     }
 

@@ -187,6 +187,11 @@ impl<M, T> Outgoing<M, T> {
         self.unfinished() - self.in_flight()
     }
 
+    /// Messages wait, so that the writer is on its way to them, or waits for acknowledgements.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.spool.is_empty()
+    }
+
     /// Nothing is to be written and nothing waits for an answer.
     pub(super) fn is_idle(&self) -> bool {
         self.spool.is_empty()

@@ -108,7 +108,10 @@ impl<'a> Session<'a> {
             // Before what there is to send: what was accepted before the stop is then seen.
             let stop = self.shared.stopping();
             let idle = self.gather()?;
+            let full = self.write.len() >= BATCH;
             self.send()?;
+            // Nothing but ourselves calls for the rest: at QoS 0 there are no acknowledgements.
+            let go_on = full && self.write.is_empty();
             match stop {
                 Stop::No => {}
                 Stop::WhenIdle if !(idle && self.write.is_empty()) => {}
@@ -128,6 +131,7 @@ impl<'a> Session<'a> {
                 }
                 () = self.shared.wake.notified() => {}
                 ready = self.socket.writable(), if !self.write.is_empty() => ready.map_err(Failure::Lost)?,
+                () = std::future::ready(()), if go_on => {}
             }
         }
     }
