@@ -300,10 +300,14 @@ impl fmt::Display for ValueError {
             Self::NotFinite => f.write_str("NaN and infinity are not values"),
             Self::IntRange => f.write_str("a whole number must be within 2^53"),
             Self::Range { min: Some(min), max: Some(max) } => {
-                write!(f, "expected a number from {min} to {max}")
+                write!(f, "expected a number from {} to {}", ValueRef::Float(*min), ValueRef::Float(*max))
             }
-            Self::Range { min: Some(min), max: None } => write!(f, "expected a number of at least {min}"),
-            Self::Range { max: Some(max), .. } => write!(f, "expected a number of at most {max}"),
+            Self::Range { min: Some(min), max: None } => {
+                write!(f, "expected a number of at least {}", ValueRef::Float(*min))
+            }
+            Self::Range { max: Some(max), .. } => {
+                write!(f, "expected a number of at most {}", ValueRef::Float(*max))
+            }
             Self::Range { .. } => f.write_str("expected another number"),
             Self::NotAChoice => f.write_str("expected one of the channel's choices"),
             Self::NotAColor => f.write_str("expected a colour `#rrggbb`"),

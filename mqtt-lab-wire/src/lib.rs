@@ -34,11 +34,14 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod boot;
 mod channel;
 mod command;
 mod datatype;
+mod decimal;
 mod decode_error;
 mod info;
 mod json;

@@ -1,6 +1,6 @@
 //! One value, borrowed and owned.
 
-use crate::{Datatype, DecodeError, Text, json};
+use crate::{Datatype, DecodeError, Text, decimal, json};
 use core::fmt;
 
 /// Largest integer a sample carries: 2^53, exact in JSON, in a double and in SQL.
@@ -54,7 +54,7 @@ impl<'a> ValueRef<'a> {
             let whole = text.parse::<i64>().ok().filter(|v| (-MAX_INT..=MAX_INT).contains(v));
             return whole.map(Self::Int).ok_or(DecodeError::NumberRange);
         }
-        let float = text.parse::<f64>().ok().filter(|v| v.is_finite());
+        let float = decimal::read(text).filter(|v| v.is_finite());
         float.map(Self::Float).ok_or(DecodeError::NumberRange)
     }
 
@@ -124,9 +124,9 @@ fn write_float(v: f64, out: &mut impl fmt::Write) -> fmt::Result {
     if size == 0.0 {
         out.write_char('0')
     } else if !(1e-5..1e15).contains(&size) {
-        write!(out, "{v:e}")
+        decimal::write_exponent(v, out)
     } else {
-        write!(out, "{v}")
+        decimal::write(v, out)
     }
 }
 
