@@ -8,6 +8,7 @@ pub(crate) mod listener;
 pub(crate) mod mosquitto;
 pub(crate) mod nats;
 pub(crate) mod proxy;
+pub(crate) mod qemu;
 pub(crate) mod sender;
 
 use mqtt_lab_core::link::{Link, LinkConfig, Publish, Version};
