@@ -3,6 +3,7 @@
 mod support;
 
 use mqtt_lab_core::config::DeviceConfig;
+use mqtt_lab_core::prelude::*;
 use support::{Observer, broker, lab};
 
 fn bad(fault: &str, kind: &str, lives: u32, key: u32) -> DeviceConfig {
@@ -97,4 +98,54 @@ async fn a_command_to_a_failing_actuator_is_answered_with_the_reason() {
         assert!(answer.payload.contains(reason), "{}", answer.payload);
         running.stop().await;
     }
+}
+
+/// A sensor that ends when it is set, does not take the value in its second life, and is well in its third.
+struct Stubborn {
+    life: u32,
+    level: Option<f64>,
+}
+
+#[async_trait]
+impl Sensor for Stubborn {
+    fn describe(&self) -> Description {
+        Description::sensor().channel(Channel::int("life")).control(Channel::float("level").initial(0.0))
+    }
+
+    async fn read(&mut self) -> Result<Reading> {
+        match self.level {
+            Some(_) if self.life == 1 => Err(Error::new("cable pulled").fatal()),
+            _ => Ok(Reading::new().with("life", self.life)),
+        }
+    }
+
+    async fn set(&mut self, _channel: &str, value: Value) -> Result<()> {
+        if self.life == 2 {
+            return Err(Error::new("no answer"));
+        }
+        self.level = value.as_f64();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_refuses_in_its_new_life_what_it_was_told_in_the_old_one_gets_another_life() {
+    let broker = broker().await;
+    let mut observer = Observer::connect(&broker).await;
+    let lives = std::sync::atomic::AtomicU32::new(0);
+    let kind = Kind::sensor("stubborn", move |_: std::collections::BTreeMap<String, f64>| Stubborn {
+        life: 1 + lives.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+        level: None,
+    });
+    let plugin = Plugin::new("stubborn", "1").kind(kind);
+    let mut device = DeviceConfig::new("stubborn");
+    device.interval_s = 0.05;
+    let running = lab(&broker).plugin(&plugin).device(device).build().expect("valid");
+    let running = running.start().await.expect("runs");
+    observer.on("lab/demo/stubborn/life", "\"v\":1,").await;
+    observer.publish("lab/demo/stubborn/level/set", "4").await;
+    observer.on("lab/demo/stubborn/$error", "cable pulled").await;
+    observer.on("lab/demo/stubborn/$error", "no answer").await;
+    observer.on("lab/demo/stubborn/life", "\"v\":3,").await;
+    running.stop().await;
 }

@@ -301,7 +301,8 @@ impl DeviceTask {
         };
         match self.tell(&mut instance).await {
             Ok(()) => self.adopt(Arc::clone(&self.spec), instance).await,
-            Err(error) => self.failed(error).await,
+            // It is dropped, whatever the error: there is nothing that could go on.
+            Err(error) => self.failed(error.ending()).await,
         }
     }
 

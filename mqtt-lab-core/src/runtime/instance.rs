@@ -53,6 +53,14 @@ impl InstanceError {
             _ => true,
         }
     }
+
+    /// The same error, of a device that has to be constructed anew.
+    pub(crate) fn ending(self) -> Self {
+        match self {
+            Self::Returned(error) => Self::Returned(error.fatal()),
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for InstanceError {
