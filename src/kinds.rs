@@ -21,6 +21,10 @@ pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failu
         return Ok(());
     };
     let Some(kind) = plugin.kinds().iter().find(|kind| kind.name() == name) else {
+        if let Some(what_to_do) = plugin.how_to_get(name) {
+            let problem = format!("this program was built without the kind `{name}`");
+            return Err(Failure::config(problem, Some(what_to_do.to_owned())));
+        }
         let names: Vec<_> = plugin.kinds().iter().map(Kind::name).collect();
         let hint = format!("the kinds are: {}", names.join(", "));
         return Err(Failure::config(format!("there is no kind `{name}`"), Some(hint)));

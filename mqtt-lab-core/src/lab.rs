@@ -359,8 +359,14 @@ impl LabBuilder {
                 }
             };
         }
-        let kind = self.registry.find(&device.kind);
-        kind.ok_or_else(|| unknown_kind(table, &device.kind, self.registry.kinds().map(|(kind, _)| kind)))
+        if let Some(kind) = self.registry.find(&device.kind) {
+            return Ok(kind);
+        }
+        if let Some(what_to_do) = self.registry.how_to_get(&device.kind) {
+            let message = format!("this program was built without the kind `{}`", device.kind);
+            return Err(Problem::new(table, &["kind"], message).hint(what_to_do));
+        }
+        Err(unknown_kind(table, &device.kind, self.registry.kinds().map(|(kind, _)| kind)))
     }
 }
 

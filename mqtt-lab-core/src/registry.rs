@@ -10,13 +10,14 @@ pub struct Plugin {
     name: String,
     version: String,
     kinds: Vec<Kind>,
+    left_out: Vec<(String, String)>,
 }
 
 impl Plugin {
     /// A plugin without kinds.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
-        Self { name: name.into(), version: version.into(), kinds: Vec::new() }
+        Self { name: name.into(), version: version.into(), kinds: Vec::new(), left_out: Vec::new() }
     }
 
     /// Adds a kind.
@@ -24,6 +25,19 @@ impl Plugin {
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self
+    }
+
+    /// Says that it was compiled without a kind, and what to do to get it: who asks for that kind is told so.
+    #[must_use]
+    pub fn left_out(mut self, kind: &str, what_to_do: &str) -> Self {
+        self.left_out.push((kind.into(), what_to_do.into()));
+        self
+    }
+
+    /// What to do to get a kind that it was compiled without.
+    #[must_use]
+    pub fn how_to_get(&self, kind: &str) -> Option<&str> {
+        self.left_out.iter().find(|(name, _)| name == kind).map(|(_, what_to_do)| what_to_do.as_str())
     }
 
     /// Says how it was loaded, to all its kinds.
@@ -128,6 +142,7 @@ macro_rules! __add_kinds {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     kinds: BTreeMap<String, (Kind, String)>,
+    left_out: BTreeMap<String, String>,
 }
 
 impl Registry {
@@ -152,6 +167,7 @@ impl Registry {
         for kind in plugin.kinds() {
             self.kinds.insert(kind.name().to_owned(), (kind.clone(), plugin.name().to_owned()));
         }
+        self.left_out.extend(plugin.left_out.iter().cloned());
         Ok(())
     }
 
@@ -159,6 +175,12 @@ impl Registry {
     #[must_use]
     pub fn find(&self, kind: &str) -> Option<&Kind> {
         self.kinds.get(kind).map(|(kind, _)| kind)
+    }
+
+    /// What to do to get a kind that one of its plugins was compiled without.
+    #[must_use]
+    pub fn how_to_get(&self, kind: &str) -> Option<&str> {
+        self.left_out.get(kind).map(String::as_str)
     }
 
     /// Every kind with the plugin that offers it, sorted by name.

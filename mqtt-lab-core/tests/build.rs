@@ -38,6 +38,17 @@ async fn an_unknown_kind_gets_the_right_word() {
 }
 
 #[tokio::test]
+async fn a_kind_that_was_left_out_is_told_with_how_to_get_it() {
+    let without = mqtt_lab_core::Plugin::new("boards", "1").left_out("serial", "build with it");
+    let lab = Lab::builder().broker("127.0.0.1:1").plugin(&plugin()).plugin(&without);
+    let error = lab.device(DeviceConfig::new("serial")).build().expect_err("left out");
+    assert_eq!(
+        error.to_string(),
+        "`kind`: this program was built without the kind `serial` (hint: build with it)"
+    );
+}
+
+#[tokio::test]
 async fn a_wrong_word_in_a_topic_is_named() {
     check(
         &mistakes(DeviceConfig::new("lamp").id("My Lamp")).await,
