@@ -176,3 +176,16 @@ fn kinds_are_listed_and_shown() {
     assert_eq!(code, 78);
     assert!(text.starts_with("error: there is no kind `dinner`\n  hint: the kinds are: "), "{text}");
 }
+
+/// How to get what this program lacks is said, not what a wrong word could have meant.
+#[cfg(not(feature = "serial"))]
+#[test]
+fn a_kind_that_needs_a_feature_is_named_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("lab.toml"), "[[sensor]]\nkind = \"serial\"\n").expect("writable");
+    let missing = "this program was built without the kind `serial`\n  hint: build the program with `--features serial`\n";
+    let (code, text) = said(&["check", "lab.toml"], folder.path());
+    assert_eq!((code, text), (78, format!("error: lab.toml:2:1: `sensor.kind`: {missing}")));
+    let (code, text) = said(&["kinds", "serial"], folder.path());
+    assert_eq!((code, text), (78, format!("error: {missing}")));
+}

@@ -1,12 +1,16 @@
 //! The built-in sensors and actuators of mqtt-lab, one folder each.
 //!
 //! They know neither MQTT nor each other; each is written as a student's plugin would be.
+//!
+//! Feature `serial` adds the kind of that name, for boards; off by default, because most computers have none.
 
 pub mod dimmer;
 pub mod host;
 pub mod humidity;
 pub mod led;
 pub mod motion;
+#[cfg(feature = "serial")]
+pub mod serial;
 pub mod temperature;
 
 mod walk;
@@ -16,11 +20,16 @@ use mqtt_lab_core::Plugin;
 /// All built-in kinds.
 #[must_use]
 pub fn plugin() -> Plugin {
-    Plugin::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+    let plugin = Plugin::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
         .kind(temperature::kind())
         .kind(humidity::kind())
         .kind(motion::kind())
         .kind(host::kind())
         .kind(led::kind())
-        .kind(dimmer::kind())
+        .kind(dimmer::kind());
+    #[cfg(feature = "serial")]
+    let plugin = plugin.kind(serial::kind());
+    #[cfg(not(feature = "serial"))]
+    let plugin = plugin.left_out("serial", "build the program with `--features serial`");
+    plugin
 }
