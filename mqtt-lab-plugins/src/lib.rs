@@ -2,11 +2,14 @@
 //!
 //! They know neither MQTT nor each other; each is written as a student's plugin would be.
 //!
-//! Feature `serial` adds the kind of that name, for boards; off by default, because most computers have none.
+//! Features `serial` and `i2c` add the kinds of that name, for boards and sensor chips; off by default, because most
+//! computers have none.
 
 pub mod dimmer;
 pub mod host;
 pub mod humidity;
+#[cfg(feature = "i2c")]
+pub mod i2c;
 pub mod led;
 pub mod motion;
 #[cfg(feature = "serial")]
@@ -31,5 +34,9 @@ pub fn plugin() -> Plugin {
     let plugin = plugin.kind(serial::kind());
     #[cfg(not(feature = "serial"))]
     let plugin = plugin.left_out("serial", "build the program with `--features serial`");
+    #[cfg(feature = "i2c")]
+    let plugin = plugin.kind(i2c::kind());
+    #[cfg(not(feature = "i2c"))]
+    let plugin = plugin.left_out("i2c", "build the program with `--features i2c`");
     plugin
 }

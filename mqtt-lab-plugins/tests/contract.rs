@@ -6,7 +6,7 @@ use mqtt_lab_plugins::plugin;
 use std::time::Duration;
 
 /// Kinds that need something to be plugged in; they are read in tests of their own.
-const HARDWARE: [&str; 1] = ["serial"];
+const HARDWARE: [&str; 2] = ["serial", "i2c"];
 
 fn sensors() -> Vec<Kind> {
     let plugin = plugin();
