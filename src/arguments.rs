@@ -31,6 +31,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         plugin: Option<PathBuf>,
     },
+    /// Prints the JSON Schema of configuration files, from which editors complete
+    Schema,
     /// Makes a plugin of your own to begin with: a sensor or an actuator
     New(NewOptions),
     /// Looks at a plugin without a lab

@@ -2,22 +2,36 @@
 
 use crate::config::Source;
 use crate::failure::Failure;
+use mqtt_lab_core::BuildError;
 use std::path::Path;
 
-/// Checks a file as `run` does, constructs every device once, and starts nothing.
+/// Checks a file as `run` does, constructs every device once, and starts nothing. Tells all mistakes.
 pub(crate) fn check(file: &Path) -> Result<(), Failure> {
     let source = Source::read(Some(file))?;
-    source.check_tables()?;
-    source.config.broker.check().map_err(|error| Failure::in_config(&error, None))?;
+    let mut mistakes = Vec::new();
+    let mut note = |checked: Result<(), Failure>| mistakes.extend(checked.err().map(Failure::into_messages));
+    note(source.check_tables());
+    note(source.config.broker.check().map_err(|error| Failure::in_config(&error, None)));
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
+    let devices = runtime.block_on(check_devices(&source));
+    match &devices {
+        // That was told.
+        Ok(_) | Err(BuildError::NoBroker) => {}
+        Err(error) => note(Err(source.explain(error))),
+    }
+    match devices {
+        Ok(devices) if mistakes.is_empty() => {
+            println!("{}: {devices} devices, no mistakes", file.display());
+            Ok(())
+        }
+        _ => Err(Failure::mistakes(mistakes.concat())),
+    }
+}
+
+async fn check_devices(source: &Source) -> Result<usize, BuildError> {
     let builder = source.lab();
     let builder = if source.has_own_broker() { builder.broker(source.config.broker.bind) } else { builder };
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
-    let devices = runtime.block_on(async {
-        let lab = builder.load_plugins(&mut source.loader()).await?.build()?;
-        let devices = lab.devices().len();
-        lab.check().await.map(|()| devices)
-    });
-    let devices = devices.map_err(|error| source.explain(&error))?;
-    println!("{}: {devices} devices, no mistakes", file.display());
-    Ok(())
+    let lab = builder.load_plugins(&mut source.loader()).await?.build()?;
+    let devices = lab.devices().len();
+    lab.check().await.map(|()| devices)
 }

@@ -2,21 +2,25 @@
 
 use crate::failure::Failure;
 use crate::locate::{self, Step};
+use crate::schema;
+use crate::validate::{self, Mistake};
 use mqtt_lab_core::broker::BrokerConfig;
 use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig};
 use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use toml::de::DeTable;
 
 /// The lab that runs without a file.
 const DEFAULT: &str = include_str!("../config/default.toml");
 
 /// A lab, as its TOML file describes it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Name, topics and seed.
@@ -40,7 +44,7 @@ pub(crate) struct Config {
 }
 
 /// The `[lab]` table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LabTable {
     /// First level of all topics, of `a-z 0-9 -`; several with `/` between them.
@@ -65,6 +69,8 @@ pub(crate) struct Source {
     folder: PathBuf,
     text: String,
     pub(crate) config: Config,
+    /// Where in the file the devices stand, if some of the file had to be left out.
+    places: Option<Places>,
 }
 
 impl Source {
@@ -83,8 +89,21 @@ impl Source {
     }
 
     fn parse(name: String, folder: PathBuf, text: String) -> Result<Self, Failure> {
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        if !errors.is_empty() {
+            let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+            let told = errors.iter().map(|error| {
+                let (line, column) = locate::line_and_column(&text, place(error));
+                (format!("{name}:{line}:{column}: {}", error.message().replace('\n', ", ")), None)
+            });
+            return Err(Failure::mistakes(told.collect()));
+        }
+        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
+        if !mistakes.is_empty() {
+            return Err(everything_wrong(name, folder, text, &mistakes));
+        }
         match toml::from_str(&text) {
-            Ok(config) => Ok(Self { name, folder, text, config }),
+            Ok(config) => Ok(Self { name, folder, text, config, places: None }),
             Err(error) => {
                 let byte = error.span().map_or(0, |span| span.start);
                 let (line, column) = locate::line_and_column(&text, byte);
@@ -141,6 +160,11 @@ impl Source {
     /// Checks that no actuator stands under `[[sensor]]` and no sensor under `[[actuator]]`, and what
     /// other tables demand of each other.
     pub(crate) fn check_tables(&self) -> Result<(), Failure> {
+        let mistakes = self.wrong_tables();
+        if mistakes.is_empty() { Ok(()) } else { Err(told(mistakes)) }
+    }
+
+    fn wrong_tables(&self) -> Vec<Told> {
         let plugin = built_in();
         let mut mistakes = Vec::new();
         let tables = [(&self.config.sensor, Role::Actuator), (&self.config.actuator, Role::Sensor)];
@@ -154,17 +178,17 @@ impl Source {
                     let (is, table) =
                         (wrong.as_str(), if wrong == Role::Actuator { "actuator" } else { "sensor" });
                     let problem = format!("`{}` is an {is}", config.kind).replace("an sensor", "a sensor");
-                    mistakes
-                        .push((self.at(device, &["kind"], &problem), Some(format!("write `[[{table}]]`"))));
+                    let (byte, message) = self.at(device, &["kind"], &problem);
+                    mistakes.push((byte, message, Some(format!("write `[[{table}]]`"))));
                 }
                 device += 1;
             }
         }
         if !self.has_own_broker() && self.config.mqtt.brokers.is_empty() {
             let message = format!("{}: there is no broker: `broker.enabled` is false", self.name);
-            mistakes.push((message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
+            mistakes.push((0, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
         }
-        if mistakes.is_empty() { Ok(()) } else { Err(Failure::mistakes(mistakes)) }
+        mistakes
     }
 
     /// Mistakes in the devices' tables, with file, line, column and key.
@@ -187,18 +211,31 @@ impl Source {
             }
             _ => return Failure::in_config(error, None),
         };
-        let explain = |problem: &Problem| {
-            let key: Vec<&str> = problem.key.iter().map(String::as_str).collect();
-            (self.at(problem.device, &key, &problem.message), problem.hint.clone())
-        };
-        Failure::mistakes(problems.iter().map(explain).collect())
+        told(problems.iter().map(|problem| self.told(problem)).collect())
     }
 
-    /// `file:line:column: key: message` for the device with an index over both tables.
-    fn at(&self, device: usize, key: &[&str], message: &str) -> String {
+    fn told(&self, problem: &Problem) -> Told {
+        let key: Vec<&str> = problem.key.iter().map(String::as_str).collect();
+        let (byte, message) = self.at(problem.device, &key, &problem.message);
+        (byte, message, problem.hint.clone())
+    }
+
+    /// What is wrong with the devices as far as that can be told without plugins.
+    fn wrong_devices(&self) -> Vec<Told> {
+        let builder =
+            if self.has_own_broker() { self.lab().broker(self.config.broker.bind) } else { self.lab() };
+        let Err(BuildError::Devices(problems)) = builder.build() else { return Vec::new() };
+        let known = problems.iter().filter(|problem| problem.key != ["plugin"]);
+        known.map(|problem| self.told(problem)).collect()
+    }
+
+    /// `file:line:column: key: message`, and the byte, for the device with an index over both tables.
+    fn at(&self, device: usize, key: &[&str], message: &str) -> (usize, String) {
         let sensors = self.config.sensor.len();
         let (table, index) =
             if device < sensors { ("sensor", device) } else { ("actuator", device - sensors) };
+        let place = self.places.as_ref().and_then(|places| places.get(table)?.get(index));
+        let index = place.copied().unwrap_or(index);
         let way: Vec<_> = [Step::Key(table.into()), Step::Index(index)]
             .into_iter()
             .chain(key.iter().map(|key| Step::Key((*key).into())))
@@ -206,8 +243,59 @@ impl Source {
         let byte = locate::find(&self.text, &way).map_or(0, |span| span.start);
         let (line, column) = locate::line_and_column(&self.text, byte);
         let path: Vec<_> = [table].into_iter().chain(key.iter().copied()).collect();
-        format!("{}:{line}:{column}: `{}`: {message}", self.name, path.join("."))
+        (byte, format!("{}:{line}:{column}: `{}`: {message}", self.name, path.join(".")))
     }
+}
+
+/// A mistake in words: the byte where it stands, message and hint.
+type Told = (usize, String, Option<String>);
+
+/// Of each table of devices, the places in the file of those that are left.
+type Places = BTreeMap<String, Vec<usize>>;
+
+/// In the order in which they stand in the file.
+fn told(mut mistakes: Vec<Told>) -> Failure {
+    mistakes.sort_by_key(|(byte, ..)| *byte);
+    Failure::mistakes(mistakes.into_iter().map(|(_, message, hint)| (message, hint)).collect())
+}
+
+/// What the schema refuses, and what is wrong with the rest of the file.
+fn everything_wrong(name: String, folder: PathBuf, text: String, mistakes: &[Mistake]) -> Failure {
+    let mut all: Vec<Told> = mistakes
+        .iter()
+        .map(|mistake| {
+            let (line, column) = locate::line_and_column(&text, mistake.byte);
+            let path: Vec<&str> = mistake.way.iter().filter_map(Step::key).collect();
+            let key = if path.is_empty() { String::new() } else { format!("`{}`: ", path.join(".")) };
+            let message = format!("{name}:{line}:{column}: {key}{}", mistake.message);
+            (mistake.byte, message, mistake.hint.clone())
+        })
+        .collect();
+    if let Some((config, places)) = without(&text, mistakes) {
+        let rest = Source { name, folder, text, config, places: Some(places) };
+        all.extend(rest.wrong_tables());
+        all.extend(rest.wrong_devices());
+    }
+    told(all)
+}
+
+/// The configuration without what is wrong in it, as far as there is one.
+fn without(text: &str, mistakes: &[Mistake]) -> Option<(Config, Places)> {
+    let mut document: toml::Table = text.parse().ok()?;
+    // Where a device lacks its kind, it is left out below.
+    let devices = |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if table == "sensor" || table == "actuator");
+    for mistake in mistakes.iter().filter(|mistake| !devices(&mistake.way)) {
+        locate::remove(&mut document, &mistake.way);
+    }
+    let mut places = Places::new();
+    for name in ["sensor", "actuator"] {
+        let Some(toml::Value::Array(devices)) = document.get_mut(name) else { continue };
+        let has_kind = |device: &toml::Value| device.get("kind").is_some();
+        let kept = devices.iter().enumerate().filter(|(_, device)| has_kind(device));
+        places.insert(name.into(), kept.map(|(place, _)| place).collect());
+        devices.retain(has_kind);
+    }
+    Some((document.try_into().ok()?, places))
 }
 
 /// One plugin without a lab; paths start at the working folder.

@@ -12,6 +12,38 @@ pub(crate) enum Step {
     Index(usize),
 }
 
+impl Step {
+    /// The key, unless it is an element.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
+    }
+}
+
+/// Removes what stands at the end of the way: the last key on it, with whatever it holds.
+pub(crate) fn remove(document: &mut toml::Table, way: &[Step]) {
+    let Some(last) = way.iter().rposition(|step| step.key().is_some()) else { return };
+    let mut table = document;
+    let mut steps = way[..last].iter().peekable();
+    while let Some(step) = steps.next() {
+        let Some(value) = step.key().and_then(|key| table.get_mut(key)) else { return };
+        let inner = match (value, steps.peek()) {
+            (toml::Value::Array(elements), Some(Step::Index(index))) => {
+                steps.next();
+                elements.get_mut(*index).and_then(toml::Value::as_table_mut)
+            }
+            (value, _) => value.as_table_mut(),
+        };
+        let Some(inner) = inner else { return };
+        table = inner;
+    }
+    if let Some(key) = way[last].key() {
+        table.remove(key);
+    }
+}
+
 /// Line and column of a byte, both counted from 1; columns count characters.
 pub(crate) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(byte)];

@@ -12,6 +12,8 @@ mod locate;
 mod new;
 mod plugin;
 mod run;
+mod schema;
+mod validate;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check { file } => check::check(&file),
         Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
+        Command::Schema => schema::print(),
         Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),
     };

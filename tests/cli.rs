@@ -66,18 +66,96 @@ fn what_the_file_format_itself_refuses_has_a_place_too() {
     let (code, said) = check("[[sensor]]\nkind = \"temperature\"\nintervall_s = 2\n");
     assert_eq!(code, 78);
     assert!(
-        said.starts_with("error: lab.toml:3:1: `sensor.intervall_s`: unknown field `intervall_s`"),
+        said.starts_with("error: lab.toml:3:1: `sensor.intervall_s`: unknown key `intervall_s`"),
         "{said}"
     );
     let (code, said) = check("[[sensor]]\nkind = \"temperature\"\nqos = 3\n");
     assert_eq!(code, 78);
-    assert!(said.starts_with("error: lab.toml:3:7: `sensor.qos`: QoS is 0, 1 or 2, not 3"), "{said}");
+    assert!(said.starts_with("error: lab.toml:3:7: `sensor.qos`: expected 0, 1 or 2, found 3"), "{said}");
     let (code, said) = check("[[sensor]]\nkind = \"temperature\"\ncount = \"many\"\n");
     assert_eq!(code, 78);
-    assert!(said.starts_with("error: lab.toml:3:9: `sensor.count`: invalid type: string \"many\""), "{said}");
+    assert!(
+        said.starts_with(
+            "error: lab.toml:3:9: `sensor.count`: expected a whole number from 1 to 20000, found the text"
+        ),
+        "{said}"
+    );
     let (code, said) = check("[lab\n");
     assert_eq!(code, 78);
     assert!(said.starts_with("error: lab.toml:1:5: "), "{said}");
+}
+
+/// Thirty mistakes that lecturers make, each with what must be told of its line.
+const THIRTY: &str = r#"[lab]
+sead = 3                            # did you mean `seed`?
+root = 5                            # expected a text in quotes, found 5
+grop = "a"                          # did you mean `group`?
+[web]
+bnd = "127.0.0.1:0"                 # did you mean `bind`?
+enabled = "true"                    # write it without quotes: `true`
+allowed_hosts = "lab.example.org"   # expected a list
+[mqqt]                              # did you mean `mqtt`?
+[mqtt]
+qos = 3                             # expected 0, 1 or 2, found 3
+version = "3.11"                    # did you mean `"3.1.1"`?
+brokers = [1883]                    # put it in quotes
+interval_s = 2                      # `interval_s` is an option of
+keepalive_s = 20                    # did you mean `keep_alive_s`?
+[broker]
+queue_message = 5                   # did you mean `queue_messages`?
+max_clients = 0                     # expected a whole number of at least 1, found 0
+[store]
+path = "lab.sqlite"                 # the options here are: url
+[plugins]
+isolation = "proces"                # did you mean `"process"`?
+[[sensor]]                          # the key `kind` is missing
+id = "a"
+[[sensor]]
+kind = "temprature"                 # did you mean `temperature`?
+[[sensor]]
+kind = "led"                        # write `[[actuator]]`
+[[sensor]]
+kind = "temperature"
+intervall_s = 2                     # did you mean `interval_s`?
+interval_s = -1                     # expected a number from 0.001 to 604800, found -1
+payload = "jsn"                     # did you mean `"json"`?
+count = "3"                         # write it without quotes: `3`
+when_full = "blok"                  # did you mean `"block"`?
+retain = 1                          # expected true or false, found 1
+will.topc = "a"                     # did you mean `topic`?
+id = "Küche 1"                      # cannot be part of a topic
+inputs.power = "heater"             # must be `group/device/channel`
+[[actuator]]
+kind = "dimmer"
+keep_alive_s = 2                    # expected a whole number from 5 to 65535, found 2
+[[actuators]]                       # did you mean `actuator`?
+"#;
+
+#[test]
+fn each_of_thirty_mistakes_is_told_with_its_line_and_the_right_word() {
+    let (code, said) = check(THIRTY);
+    assert_eq!(code, 78);
+    let told: Vec<&str> = said.split("error: ").skip(1).collect();
+    let mut count = 0;
+    for (at, line) in THIRTY.lines().enumerate() {
+        let Some((_, expected)) = line.split_once("# ") else { continue };
+        count += 1;
+        let place = format!("lab.toml:{}:", at + 1);
+        let found = told.iter().find(|told| told.starts_with(&place));
+        let found = found.unwrap_or_else(|| panic!("nothing is told of line {}: {line}\n{said}", at + 1));
+        assert!(found.contains(expected), "{line}\n{found}");
+    }
+    assert_eq!((count, told.len()), (30, 30), "{said}");
+}
+
+#[test]
+fn the_schema_names_every_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, said) = said(&["schema"], folder.path());
+    let schema: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let tables: Vec<_> = schema["properties"].as_object().expect("tables").keys().collect();
+    let expected = ["actuator", "broker", "lab", "mqtt", "plugins", "sensor", "spool", "store", "web"];
+    assert_eq!((code, tables), (0, expected.map(String::from).iter().collect()));
 }
 
 #[test]

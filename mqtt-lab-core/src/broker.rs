@@ -32,14 +32,16 @@ use turns::Turns;
 const MAX_SEEN: usize = 50_000;
 
 /// The `[broker]` table: the broker inside this program.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Whether to start it. Not started when `[mqtt] brokers` names others.
     pub enabled: bool,
     /// Address and port to listen on; port 0 takes a free one.
+    #[schemars(with = "String")]
     pub bind: SocketAddr,
     /// Address and port for MQTT over WebSocket; none: not offered.
+    #[schemars(with = "Option<String>")]
     pub websocket: Option<SocketAddr>,
     /// Whether other computers may connect; needs `users`.
     pub allow_remote: bool,
@@ -48,10 +50,13 @@ pub struct BrokerConfig {
     /// Folder for sessions and retained messages, so that they survive a restart. None: in memory.
     pub storage: Option<PathBuf>,
     /// Largest packet, in bytes (1024 to 268435455).
+    #[schemars(range(min = 1024, max = 268_435_455))]
     pub max_packet_bytes: u32,
     /// Most clients at a time.
+    #[schemars(range(min = 1))]
     pub max_clients: usize,
     /// Most messages that wait for one client; above it the oldest are dropped.
+    #[schemars(range(min = 1))]
     pub queue_messages: usize,
 }
 
@@ -72,7 +77,7 @@ impl Default for BrokerConfig {
 }
 
 /// Who may connect.
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// User name.

@@ -1,6 +1,6 @@
 //! A configuration of devices: collected, checked, started.
 
-use crate::config::{DeviceConfig, MqttConfig, Problem};
+use crate::config::{DeviceConfig, MqttConfig, Problem, nearest};
 use crate::link::{Credentials, LinkError};
 use crate::plan::Plan;
 use crate::runtime::DeviceSpec;
@@ -373,9 +373,8 @@ impl LabBuilder {
 fn unknown_kind<'a>(table: usize, kind: &str, known: impl Iterator<Item = &'a crate::Kind>) -> Problem {
     let kinds: Vec<_> = known.map(crate::Kind::name).collect();
     let problem = Problem::new(table, &["kind"], format!("there is no kind `{kind}`"));
-    let near = kinds.iter().map(|known| (distance(known, kind), known)).min();
-    match near {
-        Some((far, known)) if far <= 1 + kind.len() / 4 => problem.hint(format!("did you mean `{known}`?")),
+    match nearest(kind, kinds.iter().copied()) {
+        Some(known) => problem.hint(format!("did you mean `{known}`?")),
         _ if kinds.len() == 1 => problem.hint(format!("the only kind is: {}", kinds.concat())),
         _ => problem.hint(format!("the kinds are: {}", kinds.join(", "))),
     }
@@ -389,19 +388,4 @@ fn seed(lab: u64, group: &str, id: &str) -> u64 {
     });
     // TOML and JSON carry 53 bits without loss.
     hash >> 11
-}
-
-/// How many letters differ (Levenshtein distance).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use mqtt_lab_core::link::{LinkConfig, Qos};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The `[web]` table: where the dashboard is served, and to whom.
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebConfig {
     /// Whether to serve the dashboard and to store samples.
@@ -59,7 +60,7 @@ impl fmt::Debug for WebConfig {
 }
 
 /// The `[store]` table: where samples are kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// The database: `sqlite:` and the path of a file. Folder and file are made if need be.

@@ -4,6 +4,7 @@ use super::{MqttVersion, Problem};
 use crate::Settings;
 use crate::link::SpoolPolicy;
 use mqtt_lab_wire::{PayloadForm, Qos, check_word};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub const MAX_COUNT: u32 = 20_000;
 /// let mut kitchen = DeviceConfig::new("temperature").id("kitchen").group("home");
 /// kitchen.interval_s = 0.5;
 /// ```
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceConfig {
     /// What the device is: one of the kinds that `mqtt-lab kinds` lists.
@@ -38,27 +39,35 @@ pub struct DeviceConfig {
     pub label: Option<String>,
     /// How many such devices; with more than one, `-1`, `-2` … are added to the id.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = MAX_COUNT))]
     pub count: u32,
     /// Time between two readings, in seconds (0.001 to 604800). Event sensors have none.
     #[serde(default = "interval_s")]
+    #[schemars(range(min = 0.001, max = 604_800.0))]
     pub interval_s: f64,
     /// Time after which a reading or a command counts as hung, in seconds (0.01 to 86400).
     #[serde(default = "read_timeout_s")]
+    #[schemars(range(min = 0.01, max = 86_400.0))]
     pub read_timeout_s: f64,
     /// QoS of the samples: 0, 1 or 2. Default: that of `[mqtt]`.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::qos")]
     pub qos: Option<Qos>,
     /// Whether the broker keeps the last sample for those who subscribe later.
     #[serde(default)]
     pub retain: bool,
     /// Form of the samples: `"json"` (countable) or `"plain"` (smallest).
     #[serde(default)]
+    #[schemars(schema_with = "super::schema::payload")]
     pub payload: PayloadForm,
     /// MQTT version of the device's connection. Default: that of `[mqtt]`.
     pub version: Option<MqttVersion>,
     /// Longest silence of the device, in seconds (5 to 65535). Default: that of `[mqtt]`.
+    #[schemars(range(min = 5))]
     pub keep_alive_s: Option<u16>,
     /// Most messages that wait for the broker's acknowledgement (1 to 1000000).
     #[serde(default = "spool_messages")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub spool_messages: usize,
     /// What happens to a message for which there is no room: `"block"` (the device waits and measures less
     /// often), `"drop-oldest"` or `"error"` (the new one is dropped); what is dropped is counted.
@@ -212,7 +221,7 @@ impl DeviceConfig {
 }
 
 /// The `will` of a device: what the broker publishes when the device is gone without a goodbye.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WillConfig {
     /// Full topic. Default: the device's `$state`.
@@ -220,6 +229,7 @@ pub struct WillConfig {
     /// Payload. Default: `lost`.
     pub payload: Option<String>,
     /// QoS: 0, 1 (default) or 2.
+    #[schemars(schema_with = "super::schema::qos")]
     pub qos: Option<Qos>,
     /// Whether it is retained (default: true).
     pub retain: Option<bool>,
@@ -229,10 +239,11 @@ pub struct WillConfig {
 }
 
 /// What differs for one channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelConfig {
     /// QoS of its samples: 0, 1 or 2.
+    #[schemars(schema_with = "super::schema::qos")]
     pub qos: Option<Qos>,
     /// Whether the broker keeps its last sample.
     pub retain: Option<bool>,

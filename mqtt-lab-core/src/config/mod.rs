@@ -5,13 +5,16 @@
 
 mod device;
 mod mqtt;
+mod nearest;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod problem;
+mod schema;
 mod spool;
 
 pub use device::{ChannelConfig, DeviceConfig, MAX_COUNT, WillConfig};
 pub use mqtt::{MqttConfig, MqttVersion};
+pub use nearest::nearest;
 #[cfg(feature = "plugins")]
 pub use plugins::{Isolation, PluginsConfig};
 pub use problem::Problem;

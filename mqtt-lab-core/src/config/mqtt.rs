@@ -2,11 +2,12 @@
 
 use crate::link::{Credentials, Version};
 use mqtt_lab_wire::Qos;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The `[mqtt]` table: how devices reach the broker.
-#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttConfig {
     /// Addresses `host:port`, tried in this order. Empty: the broker inside this program.
@@ -14,9 +15,11 @@ pub struct MqttConfig {
     /// MQTT version where a device chooses none: `"5"` or `"3.1.1"`.
     pub version: MqttVersion,
     /// QoS of samples where a device chooses none: 0, 1 or 2.
+    #[schemars(schema_with = "super::schema::qos")]
     pub qos: Qos,
     /// Longest silence of a device, and of the storage, in seconds (5 to 65535). After 1.5 times as much the broker
     /// closes the connection and publishes the last will (MQTT-3.1.2-24).
+    #[schemars(range(min = 5))]
     pub keep_alive_s: u16,
     /// User name for an external broker.
     pub user: Option<String>,
@@ -55,7 +58,7 @@ impl fmt::Debug for MqttConfig {
 }
 
 /// A version of MQTT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum MqttVersion {
     /// MQTT 3.1.1.
     #[serde(rename = "3.1.1")]

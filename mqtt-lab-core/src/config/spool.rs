@@ -1,10 +1,11 @@
 //! The `[spool]` table.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The `[spool]` table: where messages of QoS 1 and 2 wait for the broker's acknowledgement.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpoolConfig {
     /// Folder in which they are kept as well, so that they survive a kill of the program. Paths start at

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 /// ```
 ///
 /// Relative paths start at the folder of the configuration file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, schemars::JsonSchema,
+)]
 #[serde(untagged, expecting = "a path, or a list with a program and its arguments")]
 pub enum PluginSource {
     /// A library, a crate's folder, or a script.

@@ -1,0 +1,11 @@
+//! The JSON Schema of what the wire crate defines: it knows no schemas.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+pub(super) fn qos(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": [0, 1, 2] })
+}
+
+pub(super) fn payload(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["json", "plain"] })
+}

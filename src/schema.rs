@@ -1,0 +1,37 @@
+//! The JSON Schema of a lab's file: what an editor completes from, and what a file is checked against.
+
+use crate::config::{Config, built_in};
+use crate::failure::Failure;
+use mqtt_lab_core::Kind;
+use serde_json::{Value, json};
+
+/// `mqtt-lab schema`.
+pub(crate) fn print() -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&schema()).map_err(|error| Failure::of(&error, None))?;
+    println!("{text}");
+    Ok(())
+}
+
+/// The schema (draft 2020-12), with the settings of all kinds that are compiled in.
+pub(crate) fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Config).to_value();
+    schema["title"] = "An mqtt-lab".into();
+    schema["$defs"]["DeviceConfig"]["allOf"] = built_in().kinds().iter().filter_map(rule).collect();
+    schema["$defs"]["DeviceConfig"]["properties"]["kind"]["examples"] =
+        built_in().kinds().iter().map(|kind| Value::from(kind.name())).collect();
+    schema
+}
+
+/// The rule that a kind has the settings it has; kinds of a plugin may have the same name.
+fn rule(kind: &Kind) -> Option<Value> {
+    let settings = kind.settings_schema();
+    (!settings.is_null()).then(|| {
+        json!({
+            "if": {
+                "properties": { "kind": { "const": kind.name() }, "plugin": false },
+                "required": ["kind"],
+            },
+            "then": { "properties": { "settings": settings } },
+        })
+    })
+}
