@@ -31,6 +31,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         plugin: Option<PathBuf>,
     },
+    /// Shows the configuration that holds, and where each value came from
+    Config {
+        /// The configuration file (TOML); without it the default lab
+        file: Option<PathBuf>,
+    },
     /// Prints the JSON Schema of configuration files, from which editors complete
     Schema,
     /// Makes a plugin of your own to begin with: a sensor or an actuator

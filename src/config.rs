@@ -1,26 +1,29 @@
-//! The whole configuration file.
+//! The whole configuration.
+
+pub(crate) mod layers;
+pub(crate) mod shown;
+mod told;
 
 use crate::failure::Failure;
 use crate::locate::{self, Step};
-use crate::schema;
-use crate::validate::{self, Mistake};
+use layers::Layers;
 use mqtt_lab_core::broker::BrokerConfig;
 use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig};
 use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
 use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use toml::de::DeTable;
+use told::{Told, told};
 
 /// The lab that runs without a file.
 const DEFAULT: &str = include_str!("../config/default.toml");
 
 /// A lab, as its TOML file describes it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Name, topics and seed.
@@ -41,10 +44,14 @@ pub(crate) struct Config {
     pub(crate) sensor: Vec<DeviceConfig>,
     /// What acts.
     pub(crate) actuator: Vec<DeviceConfig>,
+    /// Files that this one builds upon: what stands here wins over them, devices add up. Paths start at the
+    /// folder of this file.
+    #[serde(skip_serializing)]
+    pub(crate) include: Vec<PathBuf>,
 }
 
 /// The `[lab]` table.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LabTable {
     /// First level of all topics, of `a-z 0-9 -`; several with `/` between them.
@@ -61,57 +68,42 @@ impl Default for LabTable {
     }
 }
 
-/// A configuration with the text it came from.
+/// A configuration with the files it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    name: String,
     /// Where relative paths of plugins start.
     folder: PathBuf,
-    text: String,
+    pub(crate) layers: Layers,
     pub(crate) config: Config,
-    /// Where in the file the devices stand, if some of the file had to be left out.
-    places: Option<Places>,
 }
 
 impl Source {
-    /// Reads a file, or the default lab.
+    /// Reads a file with what it includes, or the default lab.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = file else {
-            return Self::parse("default lab".into(), PathBuf::from("."), DEFAULT.into());
+        let layers = match file {
+            Some(path) => Layers::read(path)?,
+            None => Layers::built_in("default lab", DEFAULT)?,
         };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let hint = "`mqtt-lab run` without a file runs the default lab";
-            Failure::config(format!("cannot read configuration file `{name}`: {error}"), Some(hint.into()))
-        })?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Self::parse(name, folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf), text)
+        let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+        let config = match layers.table.clone().try_into() {
+            Ok(config) => config,
+            // The schema takes what the structs do not: told without a place.
+            Err(error) if layers.mistakes.is_empty() => {
+                return Err(Failure::config(error.to_string().trim().replace('\n', ", "), None));
+            }
+            Err(_) => return Err(told(layers.mistakes)),
+        };
+        let source = Self { folder, layers, config };
+        if source.layers.mistakes.is_empty() { Ok(source) } else { Err(source.everything_wrong()) }
     }
 
-    fn parse(name: String, folder: PathBuf, text: String) -> Result<Self, Failure> {
-        let (document, errors) = DeTable::parse_recoverable(&text);
-        if !errors.is_empty() {
-            let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
-            let told = errors.iter().map(|error| {
-                let (line, column) = locate::line_and_column(&text, place(error));
-                (format!("{name}:{line}:{column}: {}", error.message().replace('\n', ", ")), None)
-            });
-            return Err(Failure::mistakes(told.collect()));
-        }
-        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
-        if !mistakes.is_empty() {
-            return Err(everything_wrong(name, folder, text, &mistakes));
-        }
-        match toml::from_str(&text) {
-            Ok(config) => Ok(Self { name, folder, text, config, places: None }),
-            Err(error) => {
-                let byte = error.span().map_or(0, |span| span.start);
-                let (line, column) = locate::line_and_column(&text, byte);
-                let key = locate::key_at(&text, byte).map_or(String::new(), |key| format!("`{key}`: "));
-                let message = error.message().replace('\n', ", ");
-                Err(Failure::config(format!("{name}:{line}:{column}: {key}{message}"), None))
-            }
-        }
+    /// What the schema refuses, and what is wrong with the rest.
+    fn everything_wrong(self) -> Failure {
+        let mut all = self.wrong_tables();
+        all.extend(self.wrong_devices());
+        all.extend(self.layers.mistakes);
+        told(all)
     }
 
     /// This configuration with the devices of another one, and its text, in which their mistakes are found.
@@ -123,16 +115,10 @@ impl Source {
 
     /// Tables that differ from those the lab was started with, but for the devices.
     pub(crate) fn tables_that_need_a_restart(&self, started: &Self) -> Vec<String> {
-        let tables = |source: &Self| {
-            let table = source.text.parse::<toml::Table>().unwrap_or_default();
-            table
-                .into_iter()
-                .filter(|(key, _)| key != "sensor" && key != "actuator")
-                .collect::<BTreeMap<_, _>>()
-        };
-        let (now, before) = (tables(self), tables(started));
-        let differ = now.keys().chain(before.keys()).filter(|key| now.get(*key) != before.get(*key));
-        differ.map(|key| format!("[{key}]")).collect::<BTreeSet<_>>().into_iter().collect()
+        let (now, before) = (&self.layers.table, &started.layers.table);
+        let keys: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+        let others = keys.into_iter().filter(|key| *key != "sensor" && *key != "actuator");
+        others.filter(|key| now.get(*key) != before.get(*key)).map(|key| format!("[{key}]")).collect()
     }
 
     /// Whether the broker inside this program is wanted.
@@ -185,7 +171,8 @@ impl Source {
             }
         }
         if !self.has_own_broker() && self.config.mqtt.brokers.is_empty() {
-            let message = format!("{}: there is no broker: `broker.enabled` is false", self.name);
+            let message =
+                format!("{}: there is no broker: `broker.enabled` is false", self.layers.files[0].name);
             mistakes.push((0, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
         }
         mistakes
@@ -196,16 +183,13 @@ impl Source {
         let problems = match error {
             BuildError::Devices(problems) => problems,
             BuildError::Plugins(errors) => {
+                let way = [Step::Key("plugins".into()), Step::Key("folder".into())];
+                let file = self.layers.files.iter().find(|file| locate::find(&file.text, &way).is_some());
+                let file = file.unwrap_or(&self.layers.files[0]);
+                let place = file.at(locate::find(&file.text, &way).map_or(0, |span| span.start));
                 let explain = |error: &LoadError| {
-                    let byte =
-                        locate::find(&self.text, &[Step::Key("plugins".into()), Step::Key("folder".into())]);
-                    let (line, column) =
-                        locate::line_and_column(&self.text, byte.map_or(0, |span| span.start));
                     let message = Failure::words_of(error);
-                    (
-                        format!("{}:{line}:{column}: `plugins.folder`: {message}", self.name),
-                        Some(error.hint().into()),
-                    )
+                    (format!("{place}: `plugins.folder`: {message}"), Some(error.hint().into()))
                 };
                 return Failure::mistakes(errors.iter().map(explain).collect());
             }
@@ -234,68 +218,17 @@ impl Source {
         let sensors = self.config.sensor.len();
         let (table, index) =
             if device < sensors { ("sensor", device) } else { ("actuator", device - sensors) };
-        let place = self.places.as_ref().and_then(|places| places.get(table)?.get(index));
-        let index = place.copied().unwrap_or(index);
+        let places = self.layers.places.get(table).and_then(|places| places.get(index));
+        let (file, index) = places.copied().unwrap_or_default();
+        let file = &self.layers.files[file];
         let way: Vec<_> = [Step::Key(table.into()), Step::Index(index)]
             .into_iter()
             .chain(key.iter().map(|key| Step::Key((*key).into())))
             .collect();
-        let byte = locate::find(&self.text, &way).map_or(0, |span| span.start);
-        let (line, column) = locate::line_and_column(&self.text, byte);
+        let byte = locate::find(&file.text, &way).map_or(0, |span| span.start);
         let path: Vec<_> = [table].into_iter().chain(key.iter().copied()).collect();
-        (byte, format!("{}:{line}:{column}: `{}`: {message}", self.name, path.join(".")))
+        (byte, format!("{}: `{}`: {message}", file.at(byte), path.join(".")))
     }
-}
-
-/// A mistake in words: the byte where it stands, message and hint.
-type Told = (usize, String, Option<String>);
-
-/// Of each table of devices, the places in the file of those that are left.
-type Places = BTreeMap<String, Vec<usize>>;
-
-/// In the order in which they stand in the file.
-fn told(mut mistakes: Vec<Told>) -> Failure {
-    mistakes.sort_by_key(|(byte, ..)| *byte);
-    Failure::mistakes(mistakes.into_iter().map(|(_, message, hint)| (message, hint)).collect())
-}
-
-/// What the schema refuses, and what is wrong with the rest of the file.
-fn everything_wrong(name: String, folder: PathBuf, text: String, mistakes: &[Mistake]) -> Failure {
-    let mut all: Vec<Told> = mistakes
-        .iter()
-        .map(|mistake| {
-            let (line, column) = locate::line_and_column(&text, mistake.byte);
-            let path: Vec<&str> = mistake.way.iter().filter_map(Step::key).collect();
-            let key = if path.is_empty() { String::new() } else { format!("`{}`: ", path.join(".")) };
-            let message = format!("{name}:{line}:{column}: {key}{}", mistake.message);
-            (mistake.byte, message, mistake.hint.clone())
-        })
-        .collect();
-    if let Some((config, places)) = without(&text, mistakes) {
-        let rest = Source { name, folder, text, config, places: Some(places) };
-        all.extend(rest.wrong_tables());
-        all.extend(rest.wrong_devices());
-    }
-    told(all)
-}
-
-/// The configuration without what is wrong in it, as far as there is one.
-fn without(text: &str, mistakes: &[Mistake]) -> Option<(Config, Places)> {
-    let mut document: toml::Table = text.parse().ok()?;
-    // Where a device lacks its kind, it is left out below.
-    let devices = |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if table == "sensor" || table == "actuator");
-    for mistake in mistakes.iter().filter(|mistake| !devices(&mistake.way)) {
-        locate::remove(&mut document, &mistake.way);
-    }
-    let mut places = Places::new();
-    for name in ["sensor", "actuator"] {
-        let Some(toml::Value::Array(devices)) = document.get_mut(name) else { continue };
-        let has_kind = |device: &toml::Value| device.get("kind").is_some();
-        let kept = devices.iter().enumerate().filter(|(_, device)| has_kind(device));
-        places.insert(name.into(), kept.map(|(place, _)| place).collect());
-        devices.retain(has_kind);
-    }
-    Some((document.try_into().ok()?, places))
 }
 
 /// One plugin without a lab; paths start at the working folder.

@@ -22,11 +22,16 @@ pub(crate) struct Follower {
     started: Source,
     /// With the devices that run now.
     source: Source,
+    /// As it was read last: these files are followed.
+    files: Source,
     loader: PluginLoader,
-    /// The file as it was when it was read, and as it was at the last look.
-    read: Option<FileStamp>,
-    last: Option<FileStamp>,
+    /// The files as they were when they were read, and as they were at the last look.
+    read: Stamps,
+    last: Stamps,
 }
+
+/// The file's stamp and those of the files it includes.
+type Stamps = Vec<Option<FileStamp>>;
 
 impl Follower {
     /// Follows the files of a lab that runs. `read` is the stamp of the file from before it was read.
@@ -36,7 +41,17 @@ impl Follower {
         loader: PluginLoader,
         read: Option<FileStamp>,
     ) -> Self {
-        Self { options, started: source.clone(), source, loader, read, last: read }
+        let mut read = vec![read];
+        read.extend(stamps(&source).into_iter().skip(1));
+        Self {
+            options,
+            started: source.clone(),
+            files: source.clone(),
+            source,
+            loader,
+            last: read.clone(),
+            read,
+        }
     }
 
     /// Follows until it is dropped.
@@ -54,10 +69,9 @@ impl Follower {
     }
 
     fn file_changed(&mut self) -> bool {
-        let Some(file) = &self.options.file else { return false };
-        let now = FileStamp::of(file);
+        let now = stamps(&self.files);
         let settled = now == self.last;
-        self.last = now;
+        self.last.clone_from(&now);
         if !settled || now == self.read {
             return false;
         }
@@ -79,6 +93,11 @@ impl Follower {
 
     async fn changed_lab(&mut self, running: &mut Running) -> Result<(Source, Changes), Failure> {
         let mut source = Source::read(self.options.file.as_deref())?;
+        if source.layers.paths() != self.files.layers.paths() {
+            self.read = stamps(&source);
+            self.last.clone_from(&self.read);
+        }
+        self.files = source.clone();
         override_with(&mut source.config, &self.options);
         source.check_tables()?;
         // Broker, topics and storage stay as they are: the devices alone are exchanged.
@@ -95,6 +114,10 @@ impl Follower {
         };
         running.tell(&notice);
     }
+}
+
+fn stamps(source: &Source) -> Stamps {
+    source.layers.paths().iter().map(|path| FileStamp::of(path)).collect()
 }
 
 fn message(text: impl Into<String>) -> NoticeMessage {

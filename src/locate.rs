@@ -81,6 +81,29 @@ pub(crate) fn find(text: &str, way: &[Step]) -> Option<Range<usize>> {
     }
 }
 
+/// The bytes of the key at the end of the way, if it is there.
+pub(crate) fn exactly(text: &str, way: &[Step]) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let (first, rest) = way.split_first()?;
+    let (key, value) =
+        document.get_ref().iter().find(|(key, _)| Some(key.get_ref().as_ref()) == first.key())?;
+    let (mut found, mut value) = (key.span(), value);
+    for step in rest {
+        match (value.get_ref(), step) {
+            (DeValue::Table(table), Step::Key(name)) => {
+                let (key, inner) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+                (found, value) = (key.span(), inner);
+            }
+            (DeValue::Array(elements), Step::Index(index)) => {
+                value = elements.get(*index)?;
+                found = value.span();
+            }
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
 /// The key at a byte, with all that lead to it: `sensor.settings.seed`.
 pub(crate) fn key_at(text: &str, byte: usize) -> Option<String> {
     let document = DeTable::parse(text).ok()?;

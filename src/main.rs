@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check { file } => check::check(&file),
         Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
+        Command::Config { file } => config::shown::print(file.as_deref()),
         Command::Schema => schema::print(),
         Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),

@@ -149,12 +149,37 @@ fn each_of_thirty_mistakes_is_told_with_its_line_and_the_right_word() {
 }
 
 #[test]
+fn a_mistake_in_an_included_file_is_told_with_that_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, toml: &str| std::fs::write(folder.path().join(name), toml).expect("writable");
+    write("base.toml", "[[sensor]]\nkind = \"temprature\"\n[lab]\nsead = 1\n");
+    write("lab.toml", "include = [\"base.toml\"]\n[[sensor]]\nkind = \"humidity\"\nid = \"Ä\"\n");
+    let (code, said) = said(&["check", "lab.toml"], folder.path());
+    assert_eq!(code, 78);
+    for place in ["base.toml:2:1: `sensor.kind`", "base.toml:4:1: `lab.sead`", "lab.toml:4:1: `sensor.id`"] {
+        assert!(said.contains(place), "{place}\n{said}");
+    }
+}
+
+#[test]
+fn what_holds_is_shown_with_where_it_came_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("lab.toml"), "[lab]\nseed = 7\n").expect("writable");
+    let (code, said) = said(&["config", "lab.toml"], folder.path());
+    assert_eq!(code, 0, "{said}");
+    let line =
+        |begin: &str| said.lines().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{said}"));
+    assert!(line("seed = 7").ends_with("# lab.toml:2") && line("root = ").ends_with("# default"), "{said}");
+}
+
+#[test]
 fn the_schema_names_every_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let (code, said) = said(&["schema"], folder.path());
     let schema: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     let tables: Vec<_> = schema["properties"].as_object().expect("tables").keys().collect();
-    let expected = ["actuator", "broker", "lab", "mqtt", "plugins", "sensor", "spool", "store", "web"];
+    let expected =
+        ["actuator", "broker", "include", "lab", "mqtt", "plugins", "sensor", "spool", "store", "web"];
     assert_eq!((code, tables), (0, expected.map(String::from).iter().collect()));
 }
 

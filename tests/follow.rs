@@ -61,6 +61,19 @@ impl Followed {
 }
 
 #[test]
+fn a_file_that_is_included_is_followed_too() {
+    let folder = TempDir::new().expect("a folder");
+    let base = folder.path().join("base.toml");
+    std::fs::write(&base, "[[actuator]]\nkind = \"led\"\n").expect("writable");
+    let followed = Followed::start_in(folder, &format!("include = [\"base.toml\"]\n{TWO}"));
+    let one = followed.ready_since("one");
+    followed.ready_since("led");
+    std::fs::write(&base, "[[actuator]]\nkind = \"dimmer\"\n").expect("writable");
+    followed.ready_since("dimmer");
+    assert_eq!(followed.ready_since("one"), one, "the others were not touched");
+}
+
+#[test]
 fn a_changed_file_restarts_only_what_changed() {
     let mut followed = Followed::start(TWO);
     let (one, two) = (followed.ready_since("one"), followed.ready_since("two"));

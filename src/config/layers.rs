@@ -1,0 +1,319 @@
+//! What a configuration is made of: a file, those that it includes, and the environment.
+
+use super::told::{Told, told};
+use crate::failure::Failure;
+use crate::locate::{self, Step};
+use crate::schema;
+use crate::validate::{self, Mistake};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::de::DeTable;
+use toml::{Table, Value};
+
+/// What begins the name of an environment variable that overrides an option: `MQTT_LAB_WEB__BIND` is
+/// `bind` in `[web]`.
+const PREFIX: &str = "MQTT_LAB_";
+
+/// Files that include each other to this depth.
+const DEPTH: usize = 8;
+
+/// One file, or what stands for one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct File {
+    /// As messages name it.
+    pub(crate) name: String,
+    /// Where it is; none for the lab that is compiled in.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) text: String,
+}
+
+/// Where a device's table stands: the file's number, and its place among the tables of that name there.
+pub(crate) type Place = (usize, usize);
+
+/// Everything that a configuration is made of, put together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layers {
+    /// The file itself comes first.
+    pub(crate) files: Vec<File>,
+    /// What they say together: a file wins over those it includes, the environment over all.
+    pub(crate) table: Table,
+    /// Of `sensor` and `actuator`: where the tables stand.
+    pub(crate) places: BTreeMap<&'static str, Vec<Place>>,
+    /// Options that came from the environment, with the names of the variables.
+    pub(crate) environment: Vec<(Vec<String>, String)>,
+    /// What the schema refuses; it is not in `table`.
+    pub(crate) mistakes: Vec<Told>,
+}
+
+impl Layers {
+    /// Reads a file with what it includes, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is no TOML.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let mut layers = Self::default();
+        let table = layers.add_path(path, &mut Vec::new()).map_err(|problem| {
+            let hint = "`mqtt-lab run` without a file runs the default lab";
+            problem.unwrap_or_else(|message| Failure::config(message, Some(hint.into())))
+        })?;
+        layers.table = table;
+        layers.add_environment(std::env::vars());
+        Ok(layers)
+    }
+
+    /// The lab that is compiled in, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// None, unless it was compiled in wrongly.
+    pub(crate) fn built_in(name: &str, text: &str) -> Result<Self, Failure> {
+        let mut layers = Self::default();
+        let file = File { name: name.into(), path: None, text: text.into() };
+        layers.table = layers.add_file(file, Path::new(""), &mut Vec::new())?;
+        layers.add_environment(std::env::vars());
+        Ok(layers)
+    }
+
+    /// The paths of all files.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().filter_map(|file| file.path.clone()).collect()
+    }
+
+    /// Reads a file; the inner error says that this file itself cannot be read.
+    fn add_path(
+        &mut self,
+        path: &Path,
+        including: &mut Vec<PathBuf>,
+    ) -> Result<Table, Result<Failure, String>> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Err(format!("cannot read configuration file `{name}`: {error}")))?;
+        let file = File { name, path: Some(path.into()), text };
+        including.push(path.into());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let table = self.add_file(file, folder, including).map_err(Ok)?;
+        including.pop();
+        Ok(table)
+    }
+
+    fn add_file(
+        &mut self,
+        file: File,
+        folder: &Path,
+        including: &mut Vec<PathBuf>,
+    ) -> Result<Table, Failure> {
+        let (document, errors) = DeTable::parse_recoverable(&file.text);
+        if !errors.is_empty() {
+            let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+            let message = |error: &toml::de::Error| {
+                let words = error.message().replace('\n', ", ");
+                (place(error), format!("{}: {words}", file.at(place(error))), None)
+            };
+            return Err(told(errors.iter().map(message).collect()));
+        }
+        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
+        let mut table: Table = toml::from_str(&file.text).map_err(|error| Failure::of(&error, None))?;
+        self.mistakes.extend(mistakes.iter().map(|mistake| file.told(mistake)));
+        remove(&mut table, &mistakes);
+        let includes = match table.remove("include") {
+            Some(Value::Array(includes)) => includes,
+            _ => Vec::new(),
+        };
+        let number = self.files.len();
+        self.files.push(file);
+        let mut merged = Table::new();
+        for (at, include) in includes.iter().enumerate() {
+            let path = folder.join(include.as_str().unwrap_or_default());
+            merge(&mut merged, self.include(number, at, &path, including)?);
+        }
+        self.note_devices(number, &mut table);
+        merge(&mut merged, table);
+        Ok(merged)
+    }
+
+    /// Reads an included file; a mistake is told at the place that names it.
+    fn include(
+        &mut self,
+        file: usize,
+        at: usize,
+        path: &Path,
+        including: &mut Vec<PathBuf>,
+    ) -> Result<Table, Failure> {
+        let circle = including.iter().any(|other| other == path) || including.len() >= DEPTH;
+        let added = if circle {
+            Err(Err(format!("`{}` includes itself, or files are included too deeply", path.display())))
+        } else {
+            self.add_path(path, including)
+        };
+        added.or_else(|problem| {
+            let message = problem.map_or_else(Ok, Err)?;
+            let file = &self.files[file];
+            let way = [Step::Key("include".into()), Step::Index(at)];
+            let byte = locate::find(&file.text, &way).map_or(0, |span| span.start);
+            let hint = "the path starts at the folder of the file that names it".to_owned();
+            self.mistakes.push((byte, format!("{}: `include`: {message}", file.at(byte)), Some(hint)));
+            Ok(Table::new())
+        })
+    }
+
+    /// Notes where the devices of a file stand; those that lack a kind are left out.
+    fn note_devices(&mut self, file: usize, table: &mut Table) {
+        for name in ["sensor", "actuator"] {
+            let Some(Value::Array(devices)) = table.get_mut(name) else { continue };
+            let has_kind = |device: &Value| device.get("kind").is_some();
+            let kept = devices.iter().enumerate().filter(|(_, device)| has_kind(device));
+            self.places.entry(name).or_default().extend(kept.map(|(place, _)| (file, place)));
+            devices.retain(has_kind);
+        }
+    }
+
+    /// Takes the options that the environment sets.
+    fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        let named =
+            variables.filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__")));
+        let mut named: Vec<_> = named.collect();
+        named.sort();
+        for (name, value) in named {
+            let way: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+            match option(&way, &value) {
+                Ok(table) => {
+                    merge(&mut self.table, table);
+                    self.environment.push((way, name));
+                }
+                Err((message, hint)) => {
+                    let message = format!("environment variable `{name}`: {message}");
+                    self.mistakes.push((0, message, hint));
+                }
+            }
+        }
+    }
+}
+
+impl File {
+    /// `name:line:column` of a byte.
+    pub(crate) fn at(&self, byte: usize) -> String {
+        let (line, column) = locate::line_and_column(&self.text, byte);
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    fn told(&self, mistake: &Mistake) -> Told {
+        let path: Vec<&str> = mistake.way.iter().filter_map(Step::key).collect();
+        let key = if path.is_empty() { String::new() } else { format!("`{}`: ", path.join(".")) };
+        let message = format!("{}: {key}{}", self.at(mistake.byte), mistake.message);
+        (mistake.byte, message, mistake.hint.clone())
+    }
+}
+
+/// Removes what is wrong. A device that lacks its kind stays: it is left out as a whole later.
+fn remove(table: &mut Table, mistakes: &[Mistake]) {
+    let is_device = |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if table == "sensor" || table == "actuator");
+    for mistake in mistakes.iter().filter(|mistake| !is_device(&mistake.way)) {
+        locate::remove(table, &mistake.way);
+    }
+}
+
+/// Puts `over` upon `under`: tables key by key, lists of devices one after the other.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (Some(Value::Array(under)), Value::Array(over)) if key == "sensor" || key == "actuator" => {
+                under.extend(over);
+            }
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A table with one option, whose value is TOML or else a text.
+fn option(way: &[String], value: &str) -> Result<Table, (String, Option<String>)> {
+    let key = way.join(".");
+    let literal = format!("{key} = {value}");
+    let quoted = format!("{key} = {}", Value::String(value.into()));
+    let mut wrong = None;
+    for text in [literal, quoted] {
+        let Ok(document) = DeTable::parse(&text) else { continue };
+        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
+        match mistakes.into_iter().next() {
+            None => return toml::from_str(&text).map_err(|error| (error.to_string(), None)),
+            Some(mistake) => wrong = wrong.or(Some((mistake.message, mistake.hint))),
+        }
+    }
+    Err(wrong.unwrap_or_else(|| (format!("`{key}` cannot be an option"), None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_environment(variables: &[(&str, &str)]) -> Layers {
+        let mut layers = Layers::default();
+        layers.add_environment(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        layers
+    }
+
+    #[test]
+    fn the_environment_sets_options_as_toml_or_as_text() {
+        let layers = with_environment(&[
+            ("MQTT_LAB_WEB__BIND", "127.0.0.1:9000"),
+            ("MQTT_LAB_WEB__TOKEN", "1234"),
+            ("MQTT_LAB_MQTT__BROKERS", "[\"a:1\", \"b:1\"]"),
+            ("MQTT_LAB_MQTT__QOS", "2"),
+            ("MQTT_LAB_MODEL_SECONDS", "3"),
+            ("HOME", "x"),
+        ]);
+        assert_eq!(layers.mistakes, []);
+        let expected = "[mqtt]\nbrokers = [\"a:1\", \"b:1\"]\nqos = 2\n[web]\nbind = \"127.0.0.1:9000\"\ntoken = \"1234\"\n";
+        assert_eq!(layers.table, expected.parse().expect("TOML"));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named_with_what_was_meant() {
+        let layers = with_environment(&[("MQTT_LAB_WEB__BND", "x"), ("MQTT_LAB_MQTT__QOS", "7")]);
+        let told: Vec<_> =
+            layers.mistakes.iter().map(|(_, message, hint)| (message.as_str(), hint.as_deref())).collect();
+        let expected = [
+            ("environment variable `MQTT_LAB_MQTT__QOS`: expected 0, 1 or 2, found 7", None),
+            ("environment variable `MQTT_LAB_WEB__BND`: unknown key `bnd`", Some("did you mean `bind`?")),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_file_wins_over_those_it_includes_and_devices_add_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+        write("base.toml", "[lab]\nroot = \"a\"\ngroup = \"b\"\n[[sensor]]\nkind = \"x\"\n");
+        write("lab.toml", "include = [\"base.toml\"]\n[lab]\ngroup = \"c\"\n[[sensor]]\nkind = \"y\"\n");
+        let layers = Layers::read(&folder.path().join("lab.toml")).expect("readable");
+        assert_eq!(layers.mistakes, []);
+        let kinds: Vec<_> = layers.table["sensor"].as_array().into_iter().flatten().collect();
+        assert_eq!(
+            kinds.iter().map(|device| device["kind"].as_str()).collect::<Vec<_>>(),
+            [Some("x"), Some("y")]
+        );
+        assert_eq!(
+            (layers.table["lab"]["root"].as_str(), layers.table["lab"]["group"].as_str()),
+            (Some("a"), Some("c"))
+        );
+        assert_eq!(layers.places["sensor"], [(1, 0), (0, 0)]);
+    }
+
+    #[test]
+    fn an_include_that_cannot_be_read_or_goes_in_a_circle_is_told_where_it_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lab.toml");
+        std::fs::write(&path, "include = [\"lab.toml\",\n \"no.toml\"]\n").expect("writable");
+        let layers = Layers::read(&path).expect("readable");
+        let told: Vec<_> = layers.mistakes.iter().map(|(_, message, _)| message).collect();
+        assert!(
+            told[0].contains("lab.toml:1:12: `include`: ") && told[0].contains("includes itself"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("lab.toml:2:2: `include`: cannot read"), "{told:?}");
+    }
+}
