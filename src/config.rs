@@ -80,7 +80,7 @@ pub(crate) struct Source {
 impl Source {
     /// Reads a file with what it includes, or the default lab.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
-        let layers = match file {
+        let mut layers = match file {
             Some(path) => Layers::read(path)?,
             None => Layers::built_in("default lab", DEFAULT)?,
         };
@@ -88,11 +88,10 @@ impl Source {
         let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let config = match layers.table.clone().try_into() {
             Ok(config) => config,
-            // The schema takes what the structs do not: told without a place.
-            Err(error) if layers.mistakes.is_empty() => {
-                return Err(Failure::config(error.to_string().trim().replace('\n', ", "), None));
+            Err(error) => {
+                layers.mistakes.push(refused(&layers, &error));
+                return Err(told(layers.mistakes));
             }
-            Err(_) => return Err(told(layers.mistakes)),
         };
         let source = Self { folder, layers, config };
         if source.layers.mistakes.is_empty() { Ok(source) } else { Err(source.everything_wrong()) }
@@ -229,6 +228,18 @@ impl Source {
         let path: Vec<_> = [table].into_iter().chain(key.iter().copied()).collect();
         (byte, format!("{}: `{}`: {message}", file.at(byte), path.join(".")))
     }
+}
+
+/// What the schema takes and the structs do not, such as an address that is none.
+fn refused(layers: &Layers, error: &toml::de::Error) -> Told {
+    let place = layers.files.iter().find_map(|file| {
+        let error = toml::from_str::<Config>(&file.text).err()?;
+        Some((file, error.span()?.start))
+    });
+    let message = error.message().replace('\n', ", ");
+    let Some((file, byte)) = place else { return (0, message, None) };
+    let key = locate::key_at(&file.text, byte).map_or(String::new(), |key| format!("`{key}`: "));
+    (byte, format!("{}: {key}{message}", file.at(byte)), None)
 }
 
 /// One plugin without a lab; paths start at the working folder.

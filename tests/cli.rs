@@ -80,6 +80,9 @@ fn what_the_file_format_itself_refuses_has_a_place_too() {
         ),
         "{said}"
     );
+    let (code, said) = check("[broker]\nbind = \"here\"\n");
+    assert_eq!(code, 78);
+    assert!(said.starts_with("error: lab.toml:2:8: `broker.bind`: invalid socket address"), "{said}");
     let (code, said) = check("[lab\n");
     assert_eq!(code, 78);
     assert!(said.starts_with("error: lab.toml:1:5: "), "{said}");
