@@ -120,6 +120,21 @@ export const checks = [
     await page.context().close();
   }],
 
+  ["a search by words finds devices, by keyboard", async ({ visit, shoot }) => {
+    const page = await visit();
+    await card(page, "temperature").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("demo led");
+    await until(page, () => document.querySelectorAll(".card").length === 1);
+    await card(page, "led").waitFor();
+    assert.equal(await page.locator(".search output").textContent(), "1 of 6");
+    await page.keyboard.type("x");
+    await page.getByText("No device matches “demo ledx”").waitFor();
+    await shoot(page, "search-nothing");
+    await page.keyboard.press("Escape");
+    await card(page, "temperature").waitFor();
+    await until(page, () => document.querySelectorAll(".card").length === 6);
+  }],
   ["German and English", async ({ visit, shoot }) => {
     const page = await visit({ locale: "de-DE" });
     await page.locator("html[lang=de]").waitFor({ state: "attached" });

@@ -7,6 +7,7 @@ import { now } from "./clock.js";
 import { arrange, el, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { nextFrame } from "./paint.js";
+import { matches, nothingFound, search } from "./search.js";
 import { keyOf, on, seriesOf, state } from "./store.js";
 
 const TICK_MS = 1_000;
@@ -26,12 +27,15 @@ export function mountDashboard(main, signal) {
   const list = el("div", { class: "groups" });
   const status = el("div", { class: "status" });
   const hidden = hiddenToggle(() => { showHidden = !showHidden; build(); });
+  const finder = search(() => build(), signal);
   /** @type {Map<string, boolean>} what to show in the next frame; true: all of the card, not only samples */
   const dirty = new Map();
-  main.append(status, list, hidden.element);
+  main.append(finder.element, status, list, hidden.element);
 
   function build() {
-    const shown = [...state.devices.values()].filter((device) => showHidden || !device.hidden);
+    const visible = [...state.devices.values()].filter((device) => showHidden || !device.hidden);
+    const shown = visible.filter(matches);
+    finder.update(shown.length, visible.length);
     for (const [key, known] of cards) {
       const device = state.devices.get(key);
       if (device && shown.includes(device) && known.signature === signature(device)) continue;
@@ -41,7 +45,7 @@ export function mountDashboard(main, signal) {
     for (const device of shown) if (!cards.has(keyOf(device))) cards.set(keyOf(device), visibleCard(device));
     place(shown);
     hidden.update([...state.devices.values()].filter((device) => device.hidden).length);
-    status.replaceChildren(...(shown.length ? [] : [placeholder()]));
+    status.replaceChildren(...(shown.length ? [] : [visible.length ? nothingFound() : placeholder()]));
     if (state.loaded) document.documentElement.dataset.ready = "true";
   }
 
