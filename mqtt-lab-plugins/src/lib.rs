@@ -6,16 +6,21 @@
 //! computers have none.
 
 pub mod dimmer;
+pub mod display;
+pub mod heater;
 pub mod host;
 pub mod humidity;
 #[cfg(feature = "i2c")]
 pub mod i2c;
 pub mod led;
 pub mod motion;
+#[path = "rgb-light/mod.rs"]
+pub mod rgb_light;
 #[cfg(feature = "serial")]
 pub mod serial;
 pub mod temperature;
 
+mod setting;
 mod walk;
 
 use mqtt_lab_core::Plugin;
@@ -29,7 +34,10 @@ pub fn plugin() -> Plugin {
         .kind(motion::kind())
         .kind(host::kind())
         .kind(led::kind())
-        .kind(dimmer::kind());
+        .kind(dimmer::kind())
+        .kind(rgb_light::kind())
+        .kind(heater::kind())
+        .kind(display::kind());
     #[cfg(feature = "serial")]
     let plugin = plugin.kind(serial::kind());
     #[cfg(not(feature = "serial"))]
