@@ -7,19 +7,25 @@
 
 pub mod dimmer;
 pub mod display;
+pub mod faults;
 pub mod heater;
 pub mod host;
 pub mod humidity;
 #[cfg(feature = "i2c")]
 pub mod i2c;
 pub mod led;
+pub mod light;
 pub mod motion;
+pub mod power;
+pub mod rfid;
 #[path = "rgb-light/mod.rs"]
 pub mod rgb_light;
 #[cfg(feature = "serial")]
 pub mod serial;
 pub mod temperature;
 
+mod chance;
+mod clock;
 mod setting;
 mod walk;
 
@@ -31,7 +37,10 @@ pub fn plugin() -> Plugin {
     let plugin = Plugin::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
         .kind(temperature::kind())
         .kind(humidity::kind())
+        .kind(light::kind())
+        .kind(power::kind())
         .kind(motion::kind())
+        .kind(rfid::kind())
         .kind(host::kind())
         .kind(led::kind())
         .kind(dimmer::kind())

@@ -11,7 +11,7 @@ fn bench(kind: &str, settings: serde_json::Value) -> Bench {
 
 #[track_caller]
 fn refused(kind: &str, settings: serde_json::Value, expected: &str) {
-    let error = Bench::try_new(&plugin(), kind, settings).unwrap_err();
+    let error = Bench::try_new(&plugin(), kind, settings).expect_err("must be refused");
     assert_eq!(error.to_string(), expected);
 }
 
