@@ -19,6 +19,11 @@ impl Clock {
         Ok(Self { start: None, step_s })
     }
 
+    /// The next time that is asked for is 0.
+    pub(crate) const fn restart(&mut self) {
+        self.start = None;
+    }
+
     /// Seconds since this was asked first.
     pub(crate) fn seconds(&mut self) -> f64 {
         let now = Instant::now();

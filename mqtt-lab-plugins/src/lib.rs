@@ -22,6 +22,7 @@ pub mod rfid;
 pub mod rgb_light;
 #[cfg(feature = "serial")]
 pub mod serial;
+pub mod signal;
 pub mod temperature;
 
 mod chance;
@@ -39,6 +40,7 @@ pub fn plugin() -> Plugin {
         .kind(humidity::kind())
         .kind(light::kind())
         .kind(power::kind())
+        .kind(signal::kind())
         .kind(motion::kind())
         .kind(rfid::kind())
         .kind(host::kind())

@@ -7,8 +7,13 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Kinds whose values can be falsified, with the channel.
-const FALSIFIABLE: [(&str, &str); 4] =
-    [("temperature", "temperature"), ("humidity", "humidity"), ("light", "illuminance"), ("power", "power")];
+const FALSIFIABLE: [(&str, &str); 5] = [
+    ("temperature", "temperature"),
+    ("humidity", "humidity"),
+    ("light", "illuminance"),
+    ("power", "power"),
+    ("signal", "value"),
+];
 
 fn bench(kind: &str, settings: serde_json::Value) -> Bench {
     Bench::new(&plugin(), kind, settings)
@@ -106,4 +111,75 @@ fn who_came_goes_and_is_counted() {
     refused("rfid", json!({"cards": []}), "`cards` has 0 ids, it must have from 1 to 100");
     refused("rfid", json!({"cards": ["a", "a"]}), "`cards` has `a` twice: every card has an id of its own");
     refused("rfid", json!({"cards": [""]}), "`cards` has 0 bytes of text, it must have from 1 to 32");
+}
+
+/// Five values of a generator, one second after the other.
+fn five(signal: &mut Bench) -> [f64; 5] {
+    [(); 5].map(|()| {
+        let value = number(&signal.read(), "value");
+        signal.advance(Duration::from_secs(1));
+        value
+    })
+}
+
+#[test]
+fn a_generator_gives_every_waveform_and_obeys() {
+    let mut signal =
+        bench("signal", json!({"waveform": "sine", "period_s": 4, "amplitude": 2, "offset": 10}));
+    assert_eq!(five(&mut signal), [10.0, 12.0, 10.0, 8.0, 10.0]);
+    signal.set("waveform", "square");
+    signal.set("duty", 25);
+    assert_eq!(five(&mut signal), [12.0, 8.0, 8.0, 8.0, 12.0]);
+    signal.set("waveform", "sawtooth");
+    assert_eq!(five(&mut signal), [8.0, 9.0, 10.0, 11.0, 8.0]);
+    signal.set("waveform", "step");
+    signal.set("period", 2);
+    assert_eq!(five(&mut signal), [10.0, 10.0, 12.0, 12.0, 12.0]);
+    signal.set("waveform", "constant");
+    assert_eq!(five(&mut signal), [10.0; 5]);
+    signal.set("waveform", "expression");
+    signal.set("expression", "t^2");
+    signal.set("amplitude", 1);
+    signal.set("offset", 0);
+    assert_eq!(five(&mut signal), [0.0, 1.0, 4.0, 9.0, 16.0]);
+    let error = signal.try_set("expression", "t^").unwrap_err().to_string();
+    assert!(error.starts_with("at character 3 of the formula: expected a number"), "{error}");
+    assert_eq!(number(&signal.read(), "value"), 25.0, "the old formula stays");
+    for random in ["uniform", "gaussian", "walk"] {
+        signal.set("waveform", random);
+        let values = five(&mut signal);
+        assert!(values.iter().all(|v| v.abs() < 6.0) && values[0] != values[1], "{random}: {values:?}");
+    }
+}
+
+#[test]
+fn a_recording_is_replayed_and_begins_anew_or_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("room.csv");
+    std::fs::write(&file, "s,room\n0,20.5\n1,21\n").expect("writable");
+    let file = file.to_str().expect("a path of letters");
+    let settings = json!({"waveform": "csv", "file": file, "column": "room"});
+    assert_eq!(five(&mut bench("signal", settings)), [20.5, 21.0, 20.5, 21.0, 20.5]);
+    let mut once = bench("signal", json!({"waveform": "csv", "file": file, "column": 2, "at_end": "stop"}));
+    assert_eq!([once.read(), once.read()], [20.5.into(), 21.0.into()]);
+    assert!(once.read().is_empty() && once.read().is_empty());
+    once.set("waveform", "csv");
+    assert_eq!(once.read(), 20.5.into(), "from the start");
+}
+
+#[test]
+fn a_generator_says_what_is_wrong_with_its_settings() {
+    let needs = "the waveform `csv` needs a recording: name one in the settings, `file = \"…\"`";
+    refused("signal", json!({"waveform": "csv"}), needs);
+    assert_eq!(bench("signal", json!({})).try_set("waveform", "csv").unwrap_err().to_string(), needs);
+    refused("signal", json!({"period_s": 0}), "`period_s = 0` must be from 0.001 to 604800");
+    refused("signal", json!({"separator": "|"}), r#"`separator = "|"` must be ",", ";" or "\t""#);
+    refused(
+        "signal",
+        json!({"expression": "2*x"}),
+        "`expression`: at character 3 of the formula: `x` is not known: t, pi, sin, cos, tan, exp, ln, sqrt, abs, floor, \
+         min, max",
+    );
+    let error = Bench::try_new(&plugin(), "signal", json!({"file": "no-such.csv"})).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the recording `no-such.csv`: "), "{error}");
 }
