@@ -20,10 +20,12 @@ pub mod power;
 pub mod rfid;
 #[path = "rgb-light/mod.rs"]
 pub mod rgb_light;
+pub mod room;
 #[cfg(feature = "serial")]
 pub mod serial;
 pub mod signal;
 pub mod temperature;
+pub mod thermostat;
 
 mod chance;
 mod clock;
@@ -41,6 +43,7 @@ pub fn plugin() -> Plugin {
         .kind(light::kind())
         .kind(power::kind())
         .kind(signal::kind())
+        .kind(room::kind())
         .kind(motion::kind())
         .kind(rfid::kind())
         .kind(host::kind())
@@ -48,6 +51,7 @@ pub fn plugin() -> Plugin {
         .kind(dimmer::kind())
         .kind(rgb_light::kind())
         .kind(heater::kind())
+        .kind(thermostat::kind())
         .kind(display::kind());
     #[cfg(feature = "serial")]
     let plugin = plugin.kind(serial::kind());

@@ -7,12 +7,13 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Kinds whose values can be falsified, with the channel.
-const FALSIFIABLE: [(&str, &str); 5] = [
+const FALSIFIABLE: [(&str, &str); 6] = [
     ("temperature", "temperature"),
     ("humidity", "humidity"),
     ("light", "illuminance"),
     ("power", "power"),
     ("signal", "value"),
+    ("room", "temperature"),
 ];
 
 fn bench(kind: &str, settings: serde_json::Value) -> Bench {
