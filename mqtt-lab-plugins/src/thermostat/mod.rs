@@ -105,19 +105,10 @@ impl Thermostat {
 #[async_trait]
 impl Sensor for Thermostat {
     fn describe(&self) -> Description {
-        let Controller { mode, hysteresis, kp, ki, .. } = &self.controller;
-        let words = Mode::ALL.map(|(word, _)| word.into());
         let (min, max) = TEMPERATURE;
-        let width = Channel::float("hysteresis").unit("K").range(0.0, MAX_HYSTERESIS);
-        let factor =
-            |name: &'static str, unit: &'static str| Channel::float(name).unit(unit).range(0.0, MAX_FACTOR);
         Description::sensor()
             .channel(Channel::float("output").unit("%").range(0.0, 100.0))
             .control(Channel::float("temperature").unit("°C").quantity("temperature").range(min, max))
-            .control(Channel::choice("mode", words).initial(mode.word()))
-            .control(width.initial(*hysteresis))
-            .control(factor("kp", "%/K").initial(*kp))
-            .control(factor("ki", "%/(K·s)").initial(*ki))
     }
 
     async fn read(&mut self) -> Result<Reading> {
@@ -126,9 +117,37 @@ impl Sensor for Thermostat {
     }
 
     async fn set(&mut self, channel: &str, value: Value) -> Result<()> {
+        let ("temperature", Value::Float(celsius)) = (channel, &value) else {
+            return Err(Error::not_settable(channel));
+        };
+        self.measured = Some((*celsius, Instant::now()));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Actuator for Thermostat {
+    fn describe(&self) -> Description {
+        let Controller { mode, hysteresis, kp, ki, .. } = &self.controller;
+        let words = Mode::ALL.map(|(word, _)| word.into());
+        let (min, max) = SETPOINT;
+        let setpoint =
+            Channel::float("setpoint").unit("°C").quantity("temperature").range(min, max).step(0.5);
+        let width = Channel::float("hysteresis").unit("K").range(0.0, MAX_HYSTERESIS);
+        let factor =
+            |name: &'static str, unit: &'static str| Channel::float(name).unit(unit).range(0.0, MAX_FACTOR);
+        Description::actuator()
+            .output(setpoint.initial(self.setpoint))
+            .output(Channel::choice("mode", words).initial(mode.word()))
+            .output(width.initial(*hysteresis))
+            .output(factor("kp", "%/K").initial(*kp))
+            .output(factor("ki", "%/(K·s)").initial(*ki))
+    }
+
+    async fn apply(&mut self, channel: &str, value: Value) -> Result<Reading> {
         let controller = &mut self.controller;
         match (channel, &value) {
-            ("temperature", Value::Float(celsius)) => self.measured = Some((*celsius, Instant::now())),
+            ("setpoint", Value::Float(celsius)) => self.setpoint = *celsius,
             ("hysteresis", Value::Float(kelvin)) => controller.hysteresis = *kelvin,
             ("kp", Value::Float(factor)) => controller.kp = *factor,
             ("ki", Value::Float(factor)) => controller.ki = *factor,
@@ -140,25 +159,7 @@ impl Sensor for Thermostat {
             }
             _ => return Err(Error::not_settable(channel)),
         }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Actuator for Thermostat {
-    fn describe(&self) -> Description {
-        let (min, max) = SETPOINT;
-        let setpoint =
-            Channel::float("setpoint").unit("°C").quantity("temperature").range(min, max).step(0.5);
-        Description::actuator().output(setpoint.initial(self.setpoint))
-    }
-
-    async fn apply(&mut self, channel: &str, value: Value) -> Result<Reading> {
-        let ("setpoint", Value::Float(celsius)) = (channel, &value) else {
-            return Err(Error::not_settable(channel));
-        };
-        self.setpoint = *celsius;
-        Ok(Reading::new().with("setpoint", value))
+        Ok(value.into())
     }
 }
 
