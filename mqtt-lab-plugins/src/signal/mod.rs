@@ -45,29 +45,10 @@ impl Signal {
     /// If a number is outside of the range that its setting names, the formula or the recording has a mistake, or the
     /// waveform is `csv` and there is no recording.
     pub fn new(settings: Settings) -> Result<Self> {
-        let Settings { amplitude, offset, period_s, duty_percent, seed, .. } = settings;
-        setting::within("amplitude", amplitude, -LARGEST, LARGEST)?;
-        setting::within("offset", offset, -LARGEST, LARGEST)?;
-        setting::within("period_s", period_s, PERIOD_S.0, PERIOD_S.1)?;
-        setting::within("duty_percent", duty_percent, 0.0, 100.0)?;
         setting::length("unit", &settings.unit, 0..=16)?;
-        let recording = recording(&settings)?;
-        let expression = Expression::parse(&settings.expression)
-            .map_err(|error| Error::new(format_args!("`expression`: {error}")))?;
-        let mut generator = Generator {
-            waveform: Waveform::Constant,
-            amplitude,
-            offset,
-            period_s,
-            duty_percent,
-            expression,
-            recording,
-            random: StdRng::seed_from_u64(seed),
-            walk: 0.0,
-        };
-        change(&mut generator, settings.waveform)?;
+        let generator = generator(&settings)?;
         let scale = Scale { unit: "", range: RANGE, per_unit: PER_UNIT };
-        let faults = Faults::new(settings.fault, settings.fault_size, seed, scale)?;
+        let faults = Faults::new(settings.fault, settings.fault_size, settings.seed, scale)?;
         Ok(Self { generator, clock: Clock::new(settings.time_step_s)?, unit: settings.unit, faults })
     }
 
@@ -80,6 +61,28 @@ impl Signal {
         self.generator.restart();
         self.clock.restart();
     }
+}
+
+fn generator(settings: &Settings) -> Result<Generator> {
+    let &Settings { waveform, amplitude, offset, period_s, duty_percent, seed, .. } = settings;
+    setting::within("amplitude", amplitude, -LARGEST, LARGEST)?;
+    setting::within("offset", offset, -LARGEST, LARGEST)?;
+    setting::within("period_s", period_s, PERIOD_S.0, PERIOD_S.1)?;
+    setting::within("duty_percent", duty_percent, 0.0, 100.0)?;
+    let expression = Expression::parse(&settings.expression);
+    let mut generator = Generator {
+        waveform: Waveform::Constant,
+        amplitude,
+        offset,
+        period_s,
+        duty_percent,
+        expression: expression.map_err(|error| Error::new(format_args!("`expression`: {error}")))?,
+        recording: recording(settings)?,
+        random: StdRng::seed_from_u64(seed),
+        walk: 0.0,
+    };
+    change(&mut generator, waveform)?;
+    Ok(generator)
 }
 
 /// The recording of these settings, if they name one.
