@@ -49,7 +49,7 @@ fn mistakes_come_with_line_column_key_and_hint() {
     wrong(
         "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nseeed = 3\n",
         "error: lab.toml:4:1: `sensor.settings.seeed`: unknown field `seeed`, expected one of `start_celsius`, \
-         `max_step_kelvin`, `seed`",
+         `max_step_kelvin`, `fault`, `fault_size`, `seed`",
     );
     wrong(
         "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nstart_celsius = 200\n",

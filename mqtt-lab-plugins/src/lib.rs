@@ -6,16 +6,30 @@
 //! computers have none.
 
 pub mod dimmer;
+pub mod display;
+pub mod faults;
+pub mod heater;
 pub mod host;
 pub mod humidity;
 #[cfg(feature = "i2c")]
 pub mod i2c;
 pub mod led;
+pub mod light;
 pub mod motion;
+pub mod power;
+pub mod rfid;
+#[path = "rgb-light/mod.rs"]
+pub mod rgb_light;
+pub mod room;
 #[cfg(feature = "serial")]
 pub mod serial;
+pub mod signal;
 pub mod temperature;
+pub mod thermostat;
 
+mod chance;
+mod clock;
+mod setting;
 mod walk;
 
 use mqtt_lab_core::Plugin;
@@ -26,10 +40,19 @@ pub fn plugin() -> Plugin {
     let plugin = Plugin::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
         .kind(temperature::kind())
         .kind(humidity::kind())
+        .kind(light::kind())
+        .kind(power::kind())
+        .kind(signal::kind())
+        .kind(room::kind())
         .kind(motion::kind())
+        .kind(rfid::kind())
         .kind(host::kind())
         .kind(led::kind())
-        .kind(dimmer::kind());
+        .kind(dimmer::kind())
+        .kind(rgb_light::kind())
+        .kind(heater::kind())
+        .kind(thermostat::kind())
+        .kind(display::kind());
     #[cfg(feature = "serial")]
     let plugin = plugin.kind(serial::kind());
     #[cfg(not(feature = "serial"))]

@@ -100,6 +100,13 @@ export const checks = [
     await page.context().close();
   }],
 
+  ["the foot of a card tells how its samples travel, whatever its control variables do", async ({ visit }) => {
+    const page = await visit();
+    await until(page, () => document.querySelector('[data-device="demo/temperature"] [data-foot="qos"]')?.textContent === "0");
+    await until(page, () => document.querySelector('[data-device="demo/temperature"] [data-foot="retain"]')?.textContent === "no");
+    await page.context().close();
+  }],
+
   ["the led's switch is confirmed and its value shown", async ({ visit, shoot }) => {
     const page = await visit();
     const before = await raw(page, "led");

@@ -1,8 +1,9 @@
 #![doc = include_str!("README.md")]
 
+use crate::chance;
 use mqtt_lab_core::prelude::*;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -53,13 +54,6 @@ impl Motion {
         let random = StdRng::seed_from_u64(seed);
         Ok(Self { mean_pause_s, hold_s, random, moving: None, next: Instant::now() })
     }
-
-    /// An exponential pause, as between people who know nothing of each other.
-    fn pause(&mut self) -> Duration {
-        let uniform: f64 = self.random.random_range(f64::MIN_POSITIVE..1.0);
-        let pause = -uniform.ln() * self.mean_pause_s;
-        Duration::from_secs_f64(pause.clamp(0.01, 10.0 * self.mean_pause_s))
-    }
 }
 
 #[async_trait]
@@ -73,8 +67,8 @@ impl Sensor for Motion {
         // The first event tells that nobody is there, so that a value is known from the start.
         let moving = self.moving.is_some_and(|moving| !moving);
         self.moving = Some(moving);
-        let hold = if moving { Duration::from_secs_f64(self.hold_s) } else { self.pause() };
-        self.next = Instant::now() + hold;
+        let hold_s = if moving { self.hold_s } else { chance::pause_s(&mut self.random, self.mean_pause_s) };
+        self.next = Instant::now() + Duration::from_secs_f64(hold_s);
         Ok(moving.into())
     }
 }

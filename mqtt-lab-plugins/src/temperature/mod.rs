@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+use crate::faults::{Fault, Faults, Scale};
 use crate::walk::Walk;
 use mqtt_lab_core::prelude::*;
 
@@ -8,7 +9,10 @@ const RANGE: (f64, f64) = (-40.0, 85.0);
 
 /// A thermometer in a room.
 #[derive(Debug)]
-pub struct Temperature(Walk);
+pub struct Temperature {
+    walk: Walk,
+    faults: Faults,
+}
 
 /// The `settings` of a thermometer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -18,13 +22,17 @@ pub struct Settings {
     pub start_celsius: f64,
     /// Largest change from one reading to the next, in K.
     pub max_step_kelvin: f64,
+    /// What is wrong with the sensor.
+    pub fault: Fault,
+    /// How far a fault falsifies the value, in K (0 to 125).
+    pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { start_celsius: 21.0, max_step_kelvin: 0.2, seed: 1 }
+        Self { start_celsius: 21.0, max_step_kelvin: 0.2, fault: Fault::None, fault_size: 5.0, seed: 1 }
     }
 }
 
@@ -35,8 +43,12 @@ impl Temperature {
     ///
     /// If the start is outside the sensor's range, or the step wider than it.
     pub fn new(settings: Settings) -> Result<Self> {
-        let Settings { start_celsius, max_step_kelvin, seed } = settings;
-        Walk::new(seed, start_celsius, max_step_kelvin, RANGE, ["start_celsius", "max_step_kelvin"]).map(Self)
+        let Settings { start_celsius, max_step_kelvin, seed, .. } = settings;
+        let walk =
+            Walk::new(seed, start_celsius, max_step_kelvin, RANGE, ["start_celsius", "max_step_kelvin"])?;
+        let scale = Scale { unit: "K", range: RANGE, per_unit: 100.0 };
+        let faults = Faults::new(settings.fault, settings.fault_size, seed, scale)?;
+        Ok(Self { walk, faults })
     }
 }
 
@@ -45,11 +57,15 @@ impl Sensor for Temperature {
     fn describe(&self) -> Description {
         let (min, max) = RANGE;
         let channel = Channel::float("temperature").unit("°C").quantity("temperature").range(min, max);
-        Description::sensor().channel(channel)
+        self.faults.describe(Description::sensor().channel(channel))
     }
 
     async fn read(&mut self) -> Result<Reading> {
-        Ok(self.0.next(100.0).into())
+        Ok(self.faults.reading(self.walk.next(100.0)))
+    }
+
+    async fn set(&mut self, channel: &str, value: Value) -> Result<()> {
+        self.faults.set(channel, &value)
     }
 }
 

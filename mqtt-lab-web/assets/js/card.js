@@ -92,9 +92,10 @@ function footLine() {
   };
 }
 
-/** In the order of FOOT. @param {import("./store.js").Device} device */
+/** In the order of FOOT, of the channels that the card is about: a sensor's control variables, states at QoS 1 or more and retained,
+ * would hide how its samples travel. @param {import("./store.js").Device} device */
 function footValues(device) {
-  const spoken = ownChannels(device).filter((channel) => channel.time_ms !== null);
+  const spoken = cardChannels(device).filter((channel) => channel.time_ms !== null);
   const newest = spoken.reduce((best, channel) => (best && (best.time_ms ?? 0) >= (channel.time_ms ?? 0) ? best : channel), spoken[0]);
   const all = (/** @type {(channel: any) => string} */ read) => [...new Set(spoken.map(read))].sort().join("/") || UNKNOWN;
   return [
