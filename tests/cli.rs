@@ -48,8 +48,7 @@ fn mistakes_come_with_line_column_key_and_hint() {
     );
     wrong(
         "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nseeed = 3\n",
-        "error: lab.toml:4:1: `sensor.settings.seeed`: unknown field `seeed`, expected one of `start_celsius`, \
-         `max_step_kelvin`, `fault`, `fault_size`, `seed`",
+        "error: lab.toml:4:1: `sensor.settings.seeed`: unknown key `seeed`\n  hint: did you mean `seed`?",
     );
     wrong(
         "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nstart_celsius = 200\n",

@@ -104,7 +104,9 @@ fn a_wrong_file_leaves_the_lab_alone_and_says_why() {
     followed.lab.until("there is no kind `temprature`");
     assert_eq!((followed.ready_since("one"), followed.ready_since("two")), (one.clone(), two.clone()));
     followed.change(&format!("{TWO}settings.seed = \"many\"\n"));
-    followed.lab.until("lab.toml:10:10: `sensor.settings.seed`: invalid type: string \"many\", expected u64");
+    followed
+        .lab
+        .until("lab.toml:10:17: `sensor.settings.seed`: expected a whole number of at least 0, found");
     followed.change("[[sensor]\n");
     followed.lab.until("lab.toml:1:");
     // As it was: nothing to do, and the notice goes.

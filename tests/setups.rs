@@ -52,8 +52,19 @@ fn every_setup_is_right_and_explained_in_both_languages() {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let heading = format!("\n## {name}.toml\n");
         assert!(english.contains(&heading) && german.contains(&heading), "{name} is not in both READMEs");
-        assert!(text(&format!("{name}.toml")).starts_with("# "), "{name} begins with what it is for");
+        // Editors complete from what the first line names.
+        let begin = "#:schema lab.schema.json\n# ";
+        assert!(text(&format!("{name}.toml")).starts_with(begin), "{name} begins with what it is for");
     }
+}
+
+/// Of a program with all kinds of the default build.
+#[cfg(not(any(feature = "serial", feature = "i2c")))]
+#[test]
+fn the_schema_beside_the_setups_is_the_schema() {
+    let output = run(&["schema"], &folder());
+    let told = "out of date: `cargo run -- schema > config/lab.schema.json`";
+    assert!(text("lab.schema.json") == String::from_utf8_lossy(&output.stdout), "{told}");
 }
 
 #[test]

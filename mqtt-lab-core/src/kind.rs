@@ -173,6 +173,12 @@ impl Kind {
         self
     }
 
+    /// As [`Kind::schema`], by the schema of the settings struct.
+    #[must_use]
+    pub fn settings<C: schemars::JsonSchema>(self) -> Self {
+        self.schema(|| schemars::schema_for!(C).to_value())
+    }
+
     /// The JSON Schema (draft 2020-12) of the settings; null where it is not known.
     #[must_use]
     pub fn settings_schema(&self) -> serde_json::Value {

@@ -47,5 +47,8 @@ impl Actuator for Dimmer {
 /// `kind = "dimmer"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::actuator("dimmer", Dimmer::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::actuator("dimmer", Dimmer::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
 }

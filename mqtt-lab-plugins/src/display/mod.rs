@@ -84,5 +84,8 @@ impl Actuator for Display {
 /// `kind = "display"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::actuator("display", Display::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::actuator("display", Display::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
 }

@@ -82,5 +82,5 @@ impl Actuator for Heater {
 /// `kind = "heater"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::both("heater", Heater::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::both("heater", Heater::new).settings::<Settings>().sample(include_str!("sample.toml")).cooperative()
 }

@@ -94,5 +94,5 @@ impl fmt::Debug for Host {
 /// `kind = "host"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("host", Host::new).sample(include_str!("sample.toml"))
+    Kind::sensor("host", Host::new).settings::<Settings>().sample(include_str!("sample.toml"))
 }

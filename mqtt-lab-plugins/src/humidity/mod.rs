@@ -72,5 +72,9 @@ impl Sensor for Humidity {
 /// `kind = "humidity"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("humidity", Humidity::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("humidity", Humidity::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

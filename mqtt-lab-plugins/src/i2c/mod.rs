@@ -106,5 +106,5 @@ impl Sensor for I2c {
 #[must_use]
 pub fn kind() -> Kind {
     // Not cooperative: the bus blocks.
-    Kind::sensor("i2c", I2c::new).sample(include_str!("sample.toml"))
+    Kind::sensor("i2c", I2c::new).settings::<Settings>().sample(include_str!("sample.toml"))
 }

@@ -39,5 +39,5 @@ impl Actuator for Led {
 /// `kind = "led"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::actuator("led", Led::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::actuator("led", Led::new).settings::<Settings>().sample(include_str!("sample.toml")).cooperative()
 }

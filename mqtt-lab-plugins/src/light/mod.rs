@@ -115,5 +115,9 @@ impl Sensor for Light {
 /// `kind = "light"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("light", Light::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("light", Light::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

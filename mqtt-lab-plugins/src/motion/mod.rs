@@ -76,5 +76,9 @@ impl Sensor for Motion {
 /// `kind = "motion"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("motion", Motion::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("motion", Motion::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

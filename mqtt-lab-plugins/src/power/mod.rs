@@ -145,5 +145,9 @@ impl Sensor for Power {
 /// `kind = "power"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("power", Power::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("power", Power::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

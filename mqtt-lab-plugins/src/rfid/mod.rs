@@ -121,5 +121,9 @@ impl Sensor for Rfid {
 /// `kind = "rfid"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("rfid", Rfid::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("rfid", Rfid::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

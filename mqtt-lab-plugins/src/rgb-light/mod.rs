@@ -60,5 +60,8 @@ impl Actuator for RgbLight {
 /// `kind = "rgb-light"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::actuator("rgb-light", RgbLight::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::actuator("rgb-light", RgbLight::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
 }

@@ -142,5 +142,9 @@ impl Sensor for Room {
 /// `kind = "room"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("room", Room::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("room", Room::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

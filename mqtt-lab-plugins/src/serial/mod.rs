@@ -271,5 +271,5 @@ impl Actuator for Serial {
 #[must_use]
 pub fn kind() -> Kind {
     // Not cooperative: opening and closing a port may block for a while.
-    Kind::both("serial", Serial::new).sample(include_str!("sample.toml"))
+    Kind::both("serial", Serial::new).settings::<Settings>().sample(include_str!("sample.toml"))
 }

@@ -163,5 +163,9 @@ impl Sensor for Signal {
 /// `kind = "signal"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("signal", Signal::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("signal", Signal::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

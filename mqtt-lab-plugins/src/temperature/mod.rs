@@ -72,5 +72,9 @@ impl Sensor for Temperature {
 /// `kind = "temperature"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::sensor("temperature", Temperature::new).sample(include_str!("sample.toml")).cooperative().seeded()
+    Kind::sensor("temperature", Temperature::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
+        .seeded()
 }

@@ -166,5 +166,8 @@ impl Actuator for Thermostat {
 /// `kind = "thermostat"`.
 #[must_use]
 pub fn kind() -> Kind {
-    Kind::both("thermostat", Thermostat::new).sample(include_str!("sample.toml")).cooperative()
+    Kind::both("thermostat", Thermostat::new)
+        .settings::<Settings>()
+        .sample(include_str!("sample.toml"))
+        .cooperative()
 }
