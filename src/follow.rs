@@ -41,8 +41,10 @@ impl Follower {
         loader: PluginLoader,
         read: Option<FileStamp>,
     ) -> Self {
-        let mut read = vec![read];
-        read.extend(stamps(&source).into_iter().skip(1));
+        let mut stamps = stamps(&source);
+        // The stamp from before the file was read counts.
+        stamps.iter_mut().take(1).for_each(|first| *first = read);
+        let read = stamps;
         Self {
             options,
             started: source.clone(),

@@ -47,6 +47,7 @@ fn the_default_lab_lives_is_stored_obeys_and_remembers() {
         lab.request("POST", "/api/v1/devices/demo/dimmer/brightness/set", Some(r#"{"value":140}"#));
     assert_eq!(status, 422, "{refused}");
 
+    assert_eq!(lab.get("/api/v1/lab")["notice"], Value::Null, "nobody changed anything");
     let (ended, output) = lab.interrupt();
     assert!(ended.success(), "{output:?}");
     assert!(!output.iter().any(|line| line.contains("WARN") || line.contains("ERROR")), "{output:#?}");
