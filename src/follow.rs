@@ -61,7 +61,10 @@ impl Follower {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = running.serve_a_plug() => continue,
+            }
             if self.file_changed() {
                 self.take_file(running).await;
             } else if self.source.config.plugins.watch && self.loader.changed() {
