@@ -68,6 +68,7 @@ const FILES: &[File] = files! {
     "/js/plugin.js"
     "/js/router.js"
     "/js/scale.js"
+    "/js/search.js"
     "/js/series.js"
     "/js/store.js"
     "/js/theme.js"
