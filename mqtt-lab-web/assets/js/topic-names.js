@@ -7,8 +7,8 @@
  *   sorted: Node[] | null, row: Row | null, topics: number}} Node `topics`: how many are at or below it
  */
 
-/** With at most so many topics all groups are open at first. */
-const FEW = 40;
+/** Groups with at most so many devices together are open at first. */
+const FEW = 60;
 /** Most nodes shown at once. */
 export const MOST_SHOWN = 1_000;
 
@@ -60,12 +60,14 @@ export class TopicNames {
     return at;
   }
 
-  /** Opens what is seen at first: the way down to the first choice, and all groups if they are few. */
+  /** Opens what is seen at first: the way down to the first choice, and what is behind it if that is little. */
   #begin() {
     this.#begun = true;
     let at = this.root;
     while (at.children.size === 1 && at.level < 8) [at] = at.children.values(), this.opened.add(at);
-    for (const child of at.children.values()) if (child.level <= 1 || this.size <= FEW) this.opened.add(child);
+    const groups = [...at.children.values()];
+    const rows = groups.reduce((sum, group) => sum + group.children.size, 0);
+    if (rows <= FEW) for (const group of groups) this.opened.add(group);
   }
 
   /** Opens the levels above a topic. @param {string} topic */

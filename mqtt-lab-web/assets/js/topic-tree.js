@@ -144,7 +144,7 @@ function item(node) {
       const others = topics - (row ? 1 : 0);
       setText(below, others && !open ? t(others === 1 ? "topics.below.1" : "topics.below", { count: count(others) }) : "");
       if (!row) return;
-      setText(preview, row.preview ?? t("topics.binary"));
+      setText(preview, row.bytes ? row.preview ?? t("topics.binary") : t("topics.nothing"));
       retained.hidden = row.retained !== true;
       qos.hidden = false;
       setText(qos, t("topics.qos", { qos: row.qos ?? "?" }));

@@ -45,11 +45,15 @@ const fn variable_byte_integer(value: usize) -> usize {
     }
 }
 
+/// User properties that the embedded broker adds on the way, and takes out of what a client publishes.
+const ADDED_BY_BROKER: [&str; 2] = ["x-mqtt-sender", "x-mqtt-client-id"];
+
 /// Bytes of the properties that the link hands on (MQTT 5.0 section 3.3.2.3): an identifier each; a
-/// life has 4 bytes, a string its length in 2.
+/// life has 4 bytes, a string its length in 2. Without those that no publisher sent.
 pub(super) fn properties_bytes(properties: &Properties) -> usize {
     let string = |length: usize| 1 + 2 + length;
-    let user = properties.user_properties.iter().map(|(name, value)| string(name.len()) + 2 + value.len());
+    let own = properties.user_properties.iter().filter(|(name, _)| !ADDED_BY_BROKER.contains(&name.as_str()));
+    let user = own.map(|(name, value)| string(name.len()) + 2 + value.len());
     properties.message_expiry.map_or(0, |_| 1 + 4)
         + properties.response_topic.as_ref().map_or(0, |topic| string(topic.len()))
         + properties.correlation_data.as_ref().map_or(0, |data| string(data.len()))
@@ -95,7 +99,10 @@ mod tests {
             response_topic: Some("a/b".to_owned()),
             correlation_data: Some("id".into()),
             content_type: Some("t".to_owned()),
-            user_properties: vec![("k".to_owned(), "vv".to_owned())],
+            user_properties: vec![
+                ("k".to_owned(), "vv".to_owned()),
+                ("x-mqtt-client-id".to_owned(), "lab-demo-lamp".to_owned()),
+            ],
         };
         assert_eq!(properties_bytes(&properties), 5 + 6 + 5 + 4 + 8);
         assert_eq!(properties_bytes(&Properties::default()), 0);
