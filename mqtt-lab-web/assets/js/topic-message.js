@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { announce } from "./announce.js";
 import { reason } from "./controls.js";
-import { el, setText } from "./dom.js";
+import { el, setData, setText } from "./dom.js";
 import { bytes, count, dateTime } from "./format.js";
 import { t } from "./i18n.js";
 import { pretty } from "./pretty-json.js";
@@ -110,9 +110,12 @@ function retainedRemover(onRemoved) {
   async function remove() {
     const meant = topic;
     open(false);
-    const words = await api.removeRetained(meant).then(() => t("topics.removed"),
-      (error) => t("topics.failed", { reason: reason(error) }));
-    if (meant === topic) setText(result, words);
+    const [name, words] = await api.removeRetained(meant).then(() => ["confirmed", t("topics.removed")],
+      (error) => ["refused", t("topics.failed", { reason: reason(error) })]);
+    if (meant === topic) {
+      setData(result, "state", name);
+      setText(result, words);
+    }
     announce(words);
     onRemoved();
   }

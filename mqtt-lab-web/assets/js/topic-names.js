@@ -9,6 +9,8 @@
 
 /** Groups with at most so many devices together are open at first. */
 const FEW = 60;
+/** sensor-2 stands before sensor-10. */
+const ORDER = new Intl.Collator("en", { numeric: true });
 /** Most nodes shown at once. */
 export const MOST_SHOWN = 1_000;
 
@@ -116,6 +118,6 @@ export class TopicNames {
 
 /** @param {Node} parent */
 function sorted(parent) {
-  parent.sorted ??= [...parent.children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  parent.sorted ??= [...parent.children.values()].sort((a, b) => ORDER.compare(a.name, b.name));
   return parent.sorted;
 }
