@@ -41,8 +41,10 @@ impl Follower {
         loader: PluginLoader,
         read: Option<FileStamp>,
     ) -> Self {
-        let mut read = vec![read];
-        read.extend(stamps(&source).into_iter().skip(1));
+        let mut stamps = stamps(&source);
+        // The stamp from before the file was read counts.
+        stamps.iter_mut().take(1).for_each(|first| *first = read);
+        let read = stamps;
         Self {
             options,
             started: source.clone(),
@@ -59,7 +61,10 @@ impl Follower {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = running.serve_a_plug() => continue,
+            }
             if self.file_changed() {
                 self.take_file(running).await;
             } else if self.source.config.plugins.watch && self.loader.changed() {

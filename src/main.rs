@@ -11,6 +11,7 @@ mod kinds;
 mod locate;
 mod new;
 mod plugin;
+mod plugs;
 mod run;
 mod schema;
 mod validate;

@@ -4,15 +4,17 @@ use crate::arguments::RunOptions;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::Follower;
+use crate::plugs;
 use mqtt_lab_core::broker::{Broker, BrokerError};
 use mqtt_lab_core::config::SpoolConfig;
 use mqtt_lab_core::link::{Credentials, DiskSpool, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::{BuildError, Changes, FileStamp, Lab, RunningLab};
-use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PublishLog, Seen, StartError, Web};
+use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PlugRequest, PublishLog, Seen, StartError, Web};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 use tracing_subscriber::EnvFilter;
 
 /// What is worth a line in the terminal without `RUST_LOG`.
@@ -74,6 +76,8 @@ pub(crate) struct Running {
     devices: RunningLab,
     spool: Option<DiskSpool>,
     web: Option<Web>,
+    /// What pages ask of the devices' plugs.
+    plugs: Option<Receiver<PlugRequest>>,
     broker: Option<Broker>,
 }
 
@@ -93,7 +97,10 @@ impl Running {
             false => None,
         };
         match lab.start().await {
-            Ok(devices) => Ok(Self { devices, spool, web, broker }),
+            Ok(devices) => {
+                let plugs = web.as_ref().map(Web::plug_requests);
+                Ok(Self { devices, spool, web, plugs, broker })
+            }
             Err(error) => {
                 let failure = match &error {
                     BuildError::Link { .. } => Failure::of(&error, None),
@@ -115,6 +122,19 @@ impl Running {
     ) -> Result<Changes, Failure> {
         let lab = lab(source, self.broker.as_ref(), self.spool.as_ref(), loader).await?;
         self.devices.apply(lab).await.map_err(|error| source.explain(&error))
+    }
+
+    /// Waits for what a page asks of a device's plug, and does it.
+    pub(crate) async fn serve_a_plug(&mut self) {
+        let request = match &mut self.plugs {
+            Some(plugs) => plugs.recv().await,
+            None => None,
+        };
+        match request {
+            Some(request) => plugs::serve(&mut self.devices, request),
+            // Nobody asks any more.
+            None => std::future::pending().await,
+        }
     }
 
     /// Says something on every page and in the terminal.

@@ -47,6 +47,7 @@ fn the_default_lab_lives_is_stored_obeys_and_remembers() {
         lab.request("POST", "/api/v1/devices/demo/dimmer/brightness/set", Some(r#"{"value":140}"#));
     assert_eq!(status, 422, "{refused}");
 
+    assert_eq!(lab.get("/api/v1/lab")["notice"], Value::Null, "nobody changed anything");
     let (ended, output) = lab.interrupt();
     assert!(ended.success(), "{output:?}");
     assert!(!output.iter().any(|line| line.contains("WARN") || line.contains("ERROR")), "{output:#?}");
@@ -224,4 +225,36 @@ fn other_computers_need_users_and_a_token() {
     assert_eq!(refused(right), 0);
     let (_, output) = lab.interrupt();
     assert!(!output.iter().any(|line| line.contains("geheim")), "no secrets in logs: {output:#?}");
+}
+
+/// How the plug of a device is, after it was asked to be `plug`.
+fn plug(lab: &Lab, device: &str, plug: &str) -> (u16, Value) {
+    let path = format!("/api/v1/devices/{device}/plug");
+    lab.request("POST", &path, Some(&json!({ "plug": plug }).to_string()))
+}
+
+#[test]
+fn a_plug_is_pulled_over_the_api_and_the_history_tells_what_the_will_did() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = Lab::start(folder.path(), None);
+    let device = "demo/humidity";
+    lab.until_state(device, "ready");
+    for (how, state) in [("cut", "lost"), ("kill", "lost"), ("stop", "disconnected")] {
+        assert_eq!(plug(&lab, device, how), (200, json!({ "plug": how })));
+        lab.until_state(device, state);
+        assert_eq!(lab.get(&format!("/api/v1/devices/{device}/plug")), json!({ "plug": how }));
+        assert_eq!(plug(&lab, device, "in"), (200, json!({ "plug": "in" })));
+        lab.until_state(device, "ready");
+    }
+    lab.poll(&format!("/api/v1/devices/{device}/states"), |states| {
+        let states = states.as_array()?.iter().map(|state| (&state["state"], &state["cause"]));
+        let lost = states.clone().filter(|state| *state == (&json!("lost"), &json!("will"))).count();
+        let orderly = states.clone().filter(|state| state.1 == "orderly").count();
+        ((lost, orderly) == (2, 1)).then_some(())
+    });
+    assert_eq!(plug(&lab, "demo/nobody", "cut").0, 404);
+    assert_eq!(plug(&lab, device, "burn").0, 400);
+    assert_eq!(lab.get("/api/v1/devices/demo/nobody/plug"), json!({ "plug": null }));
+    let (ended, output) = lab.interrupt();
+    assert!(ended.success() && !output.iter().any(|line| line.contains("ERROR")), "{output:#?}");
 }

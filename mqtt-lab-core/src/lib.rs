@@ -66,6 +66,8 @@ pub mod link;
 #[cfg(feature = "runtime")]
 mod plan;
 #[cfg(feature = "runtime")]
+mod pull;
+#[cfg(feature = "runtime")]
 mod running;
 #[cfg(feature = "runtime")]
 mod runtime;
@@ -88,6 +90,8 @@ pub use lab::{BuildError, Lab, LabBuilder};
 pub use mqtt_lab_wire::{
     Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value,
 };
+#[cfg(feature = "runtime")]
+pub use pull::{NoSuchDevice, Pull};
 pub use reading::Reading;
 pub use registry::{KindTaken, Plugin, Registry};
 #[cfg(feature = "runtime")]

@@ -31,6 +31,13 @@ pub(crate) struct Step {
     known: Option<Arc<Description>>,
 }
 
+impl Step {
+    /// A device that begins again as it was.
+    pub(crate) const fn again(spec: Arc<DeviceSpec>) -> Self {
+        Self { act: Act::Start, spec, instance: None, known: None }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) struct Plan {

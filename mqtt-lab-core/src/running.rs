@@ -3,8 +3,8 @@
 use crate::link::{Link, LinkError, LinkStatus};
 use crate::plan::{Act, Plan, Step};
 use crate::runtime::{Birth, CONSTRUCTING, DeviceHandle, Face, Leave, ended, some_at_a_time};
-use crate::{BuildError, Changes, Lab};
-use std::collections::BTreeMap;
+use crate::{BuildError, Changes, Lab, Pull};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -14,7 +14,11 @@ use tokio::task::{JoinError, JoinSet};
 #[derive(Debug)]
 pub struct RunningLab {
     tasks: JoinSet<(String, Result<(), LinkError>)>,
-    devices: BTreeMap<String, DeviceHandle>,
+    pub(crate) devices: BTreeMap<String, DeviceHandle>,
+    /// Devices that were taken off, and how.
+    pub(crate) pulled: BTreeMap<String, Pull>,
+    /// Devices that lost their power: what they could not deliver is lost, and that is wanted.
+    pub(crate) killed: BTreeSet<String>,
     /// Devices that are no part of the lab any more and still say goodbye: only while `apply` waits for
     /// them, or after it was given up.
     leaving: BTreeMap<String, watch::Receiver<Face>>,
@@ -26,7 +30,7 @@ pub struct RunningLab {
 
 /// What is under way on its own when the check is over.
 #[derive(Default)]
-struct UnderWay {
+pub(crate) struct UnderWay {
     changes: Changes,
     beginning: Vec<watch::Receiver<Face>>,
     reloaded: Vec<String>,
@@ -38,6 +42,8 @@ impl RunningLab {
         Self {
             tasks: JoinSet::new(),
             devices: BTreeMap::new(),
+            pulled: BTreeMap::new(),
+            killed: BTreeSet::new(),
             leaving: BTreeMap::new(),
             failed: BTreeMap::new(),
             constructing: Arc::new(Semaphore::new(CONSTRUCTING)),
@@ -141,16 +147,18 @@ impl RunningLab {
 
     fn remove(&mut self, name: String, under_way: &mut UnderWay) {
         let Some(device) = self.devices.remove(&name) else { return };
+        self.pulled.remove(&name);
         device.leave(Leave::Removed);
         self.leaving.insert(name.clone(), device.face);
         under_way.changes.stopped.push(name);
     }
 
     /// Starts a device, after the one of the same name, if there is one.
-    fn start(&mut self, step: Step, under_way: &mut UnderWay) {
+    pub(crate) fn start(&mut self, step: Step, under_way: &mut UnderWay) {
         let Step { act, spec, instance, .. } = step;
         let name = spec.name();
         let before = self.devices.remove(&name);
+        self.pulled.remove(&name);
         if let Some(before) = &before {
             let clear = before.face.borrow().spec.leaves_other_messages_than(&spec);
             before.leave(Leave::Replaced { clear });
@@ -181,6 +189,7 @@ impl RunningLab {
     fn ended(&mut self, ended: Result<(String, Result<(), LinkError>), JoinError>) {
         match ended {
             Ok((_, Ok(()))) => {}
+            Ok((device, Err(_))) if self.killed.remove(&device) => {}
             Ok((device, Err(error))) => drop(self.failed.insert(device, error)),
             Err(error) => tracing::error!(%error, "a device task ended without a goodbye"),
         }

@@ -311,6 +311,21 @@ export const checks = [
     await page.context().close();
   }],
 
+  ["the plug of a device is pulled, its will is seen, and it comes back", async ({ visit, shoot }) => {
+    const page = await visit({}, "#/device/demo/humidity");
+    const plug = page.locator('[data-part="plug"]');
+    await plug.getByRole("button", { name: "Kill" }).click();
+    await plug.getByText("It has no power.").waitFor();
+    await page.locator('.page[data-state="lost"]').waitFor();
+    await shoot(page, "plug-pulled");
+    await plug.getByRole("button", { name: "Plug in again" }).press("Enter");
+    await page.locator('.page[data-state="ready"]').waitFor();
+    await plug.getByRole("button", { name: "Freeze" }).waitFor();
+    await plug.scrollIntoViewIfNeeded();
+    await shoot(page, "plug-in");
+    await page.context().close();
+  }],
+
   ["a foreign device appears by itself", async ({ visit, shoot, broker }) => {
     const page = await visit();
     const skipped = publish(broker, "lab/demo/mine/temperature", "21.5");

@@ -3,12 +3,12 @@
 //   LAB_URL     the lab's page                       (http://127.0.0.1:8080/)
 //   LAB_BROKER  its broker, host:port                (without it, foreign devices are not checked)
 //   SHOTS       a folder for screenshots             (none)
+//   CHECKS      what is checked                      (checks)
 //   CHROMIUM    the browser                          (/usr/bin/chromium)
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { checks } from "./checks.mjs";
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -16,6 +16,7 @@ const FLAGS = [
 ];
 const WAIT_MS = 15_000;
 
+const { checks } = await import(`./${process.env.CHECKS ?? "checks"}.mjs`);
 const url = process.env.LAB_URL ?? "http://127.0.0.1:8080/";
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });

@@ -15,6 +15,7 @@ use crate::guard::{Hosts, Token};
 use crate::health::Health;
 use crate::live::Sessions;
 use crate::notice::{Board, NoticeView};
+use crate::plugs::Plugs;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::topics::Topics;
@@ -37,6 +38,7 @@ pub struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) board: Arc<Board>,
     pub(crate) assets: Assets,
+    pub(crate) plugs: Plugs,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started_us: i64,
     /// Losses before the start.

@@ -52,6 +52,7 @@ const FILES: &[File] = files! {
     "/js/device-charts.js"
     "/js/device-controls.js"
     "/js/device-manage.js"
+    "/js/device-plug.js"
     "/js/device-tables.js"
     "/js/device.js"
     "/js/dom.js"

@@ -23,6 +23,7 @@ use crate::health::Health;
 use crate::ingest::{self, Intake, Marker, Writer};
 use crate::live::{self, Hub, Sessions};
 use crate::notice::Notice;
+use crate::plugs::Plugs;
 use crate::registry::Registry;
 use crate::stop::stopped;
 use crate::store::Store;
@@ -152,6 +153,7 @@ impl Web {
             sessions: Sessions::default(),
             board: Arc::default(),
             assets: Assets::embedded(),
+            plugs: Plugs::default(),
             stop: stopped.clone(),
             started_us,
             lost_before: registry.lost(),
@@ -214,6 +216,13 @@ impl Web {
     /// ```
     pub fn notify(&self, notice: Option<Notice>) {
         self.app.board.post(notice, now_us(), &self.app.registry.hub);
+    }
+
+    /// What pages ask of the devices that run in this program. It must be answered soon; to a second call nothing
+    /// comes. Until the first call no page can pull a plug.
+    #[must_use]
+    pub fn plug_requests(&self) -> tokio::sync::mpsc::Receiver<crate::PlugRequest> {
+        self.app.plugs.serve()
     }
 
     /// Waits until the subscription stands and what the broker repeats because of it has been received,

@@ -37,6 +37,9 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("nothing acknowledged for {0:?}")]
     Stalled(Duration),
+    /// By a person.
+    #[error("the connection was cut by hand")]
+    Unplugged,
     #[error("link is being closed")]
     Stopped,
 }

@@ -11,7 +11,9 @@ use super::delivery::Delivery;
 use super::shared::{self, Shared, Stop, SubscribeRequest, locked};
 use super::status::count;
 use super::wire::Message;
-use super::{Events, LinkConfig, LinkError, LinkStatus, Publish, PublishError, SpoolPolicy, Subscription};
+use super::{
+    Events, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy, Subscription,
+};
 use super::{task, validate};
 
 /// The sending half of one MQTT connection that survives faults; cheap to clone.
@@ -204,6 +206,20 @@ impl Link {
             0 => Ok(()),
             remaining => Err(LinkError::Unacknowledged { remaining }),
         }
+    }
+
+    /// Pulls the plug of the link, or puts it in again: what is published meanwhile waits in the spool.
+    ///
+    /// For lessons and tests. A link that is closed or ends is plugged in for that.
+    pub fn plug(&self, plug: Plug) {
+        self.shared.plug.send_replace(plug);
+        self.shared.wake.notify_one();
+    }
+
+    /// Whether the link is plugged in.
+    #[must_use]
+    pub fn plugged(&self) -> Plug {
+        *self.shared.plug.borrow()
     }
 
     /// Ends the link as a pulled cable would: no DISCONNECT, so the broker publishes the will. What

@@ -13,7 +13,7 @@ use super::queue::EventQueue;
 use super::status::{Counters, count};
 use super::wire::Message;
 use super::{
-    DeliveryError, LinkConfig, LinkError, LinkStatus, Publish, PublishError, SpoolPolicy, Subscription,
+    DeliveryError, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy, Subscription,
 };
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     pub(super) counters: Counters,
     pub(super) status: watch::Sender<LinkStatus>,
+    /// Whether it may connect and speak.
+    pub(super) plug: watch::Sender<Plug>,
     /// Once the task is over: the messages whose end nobody knows.
     pub(super) ended: watch::Sender<Option<usize>>,
     stop: AtomicU8,
@@ -118,6 +120,7 @@ impl Shared {
             wake: Notify::new(),
             counters: Counters::default(),
             status: watch::Sender::new(status),
+            plug: watch::Sender::new(Plug::In),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
         })
@@ -145,6 +148,8 @@ impl Shared {
     /// Asks the task to end; refuses new messages from now on.
     pub(super) fn stop(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::SeqCst);
+        // An end is spoken, too.
+        self.plug.send_replace(Plug::In);
         self.room.close();
         self.wake.notify_one();
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use super::failure::Failure;
 use super::handshake::{Greeting, Peer, is_over, stoppable};
+use super::plug::while_in;
 use super::session::{End, Session};
 use super::shared::{Shared, locked};
 use super::status::count;
-use super::{Event, LinkConfig, reason};
+use super::{Event, LinkConfig, Plug, reason};
 
 /// Runs a link to its end. Dropped, even before it began, it ends the link as well: a runtime that is
 /// shut down does that.
@@ -50,7 +51,12 @@ impl<'a> Task<'a> {
     }
 
     async fn run(mut self) {
+        let mut plug = self.shared.plug.subscribe();
         while !is_over(self.shared) {
+            // An error cannot come: the sender lives in `shared`.
+            if stoppable(self.shared, plug.wait_for(|plug| *plug == Plug::In)).await.is_err() {
+                return;
+            }
             let clean = !self.config.keep_session && self.session_at != Some(self.at);
             match self.peers[self.at].connect(&self.config, clean, self.shared).await {
                 Err(Failure::Stopped) => return,
@@ -89,7 +95,9 @@ impl<'a> Task<'a> {
             (status.downgrades, status.error) = (downgrades, None);
         });
         self.shared.queue.push(Event::Connected { session_present, broker });
-        let end = session.run().await;
+        let mut plug = self.shared.plug.subscribe();
+        let end = while_in(&mut plug, session.run()).await;
+        let end = end.unwrap_or(End::Lost { failure: Failure::Unplugged, progress: true });
         self.shared.lost();
         end
     }

@@ -56,6 +56,9 @@ export const device = (/** @type {any} */ of) => call(devicePath(of));
 export const states = (/** @type {any} */ of, limit = 100) => call(`${devicePath(of)}/states?limit=${limit}`);
 export const commands = (/** @type {any} */ of, limit = 50) => call(`${devicePath(of)}/commands?limit=${limit}`);
 export const boots = (/** @type {any} */ of) => call(`${devicePath(of)}/boots`);
+export const plug = (/** @type {any} */ of) => call(`${devicePath(of)}/plug`);
+/** @param {any} of @param {string} way */
+export const pull = (of, way) => send("POST", `${devicePath(of)}/plug`, { plug: way });
 export const command = (/** @type {string} */ id) => call(`commands/${encodeURIComponent(id)}`);
 /** Topics heard after the message with number `since`, each with its last message. @param {number} since */
 export const topics = (since) => call(`topics?since=${since}&limit=20000`);

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { historyCharts } from "./device-charts.js";
 import { controlsSection } from "./device-controls.js";
 import { manageSection } from "./device-manage.js";
+import { plugSection } from "./device-plug.js";
 import { bootRows, commandRows, countsTable, descriptionTable, channelTable, stateRows, stateSentence, willTable } from "./device-tables.js";
 import { el, icon, setBadge, setData, setText } from "./dom.js";
 import { t } from "./i18n.js";
@@ -85,11 +86,15 @@ function build(main, device, signal) {
   const settings = el("div", { class: "tables" });
   const boots = el("div", { data: { part: "boots" } });
   const manage = manageSection(device);
+  const plug = plugSection(device, signal);
+  const plugPlace = section(t("plug.title"), "plug", plug.element);
+  plugPlace.hidden = true;
   const settable = device.channels.some((/** @type {any} */ channel) => channel.settable);
   const element = el("article", { class: "page", data: { device: keyOf(device) } }, backLink(),
     el("header", { class: "page-head" }, title, badge, reloaded), subtitle, plugin, sentence, error,
     ownChannels(device).length ? charts.element : el("p", { class: "quiet" }, t("device.no-channels")),
     ...controls.elements,
+    plugPlace,
     section(t("states.title"), "states", states),
     settable ? section(t("commands.title"), "commands", commands) : null,
     section(t("settings.title"), "settings", settings),
@@ -125,7 +130,7 @@ function build(main, device, signal) {
     if (list && !signal.aborted) boots.replaceChildren(bootRows(list));
   }
 
-  const refresh = () => { bootsOf = ""; loadStates(); charts.load(); if (settable) loadCommands(); };
+  const refresh = () => { bootsOf = ""; loadStates(); plug.load().then((within) => { plugPlace.hidden = !within; }); charts.load(); if (settable) loadCommands(); };
   on("command", (command) => { if (keyOf({ group: command.group, id: command.device }) === keyOf(device)) loadCommands(); }, signal);
   refresh();
 

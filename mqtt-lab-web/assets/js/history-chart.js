@@ -37,7 +37,7 @@ export class HistoryChart {
     const range = extent(trace, from, to);
     const [low, high, step] = domain(view.channel, range, 4);
     const bottom = height - Math.round(palette.rem * 1.25);
-    const right = width - Math.round(palette.rem * (trace.shape === "lane" ? 1 : 3));
+    const right = width - gutter(ctx, palette, trace.shape === "lane" ? [] : [low, high], view.channel, step);
     const frame = { from, to, left: 0, right, top: TOP, bottom, low, high };
     this.frame = frame;
     offline(ctx, frame, view.offline, palette);
@@ -109,6 +109,14 @@ function offline(ctx, frame, spans, palette) {
   for (const [start, , will] of spans) {
     if (will && start >= frame.from && start <= frame.to) ctx.fillRect(xOf(frame, start), frame.top, 1.5, frame.bottom - frame.top);
   }
+}
+
+/** Room for the widest number of the axis. @param {CanvasRenderingContext2D} ctx @param {any} palette
+ * @param {number[]} ends @param {any} channel @param {number} step */
+function gutter(ctx, palette, ends, channel, step) {
+  setFont(ctx, `${Math.round(palette.rem * 0.72)}px ${palette.font}`);
+  const widest = Math.max(0, ...ends.map((value) => ctx.measureText(axisText(value, channel, step)).width));
+  return Math.ceil(Math.max(palette.rem * (ends.length ? 3 : 1), widest + palette.rem * 0.5));
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {import("./plot.js").Frame} frame @param {number} step @param {any} channel @param {number} width @param {any} palette */

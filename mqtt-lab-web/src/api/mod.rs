@@ -9,6 +9,7 @@ mod lab;
 mod live;
 mod login;
 mod metrics;
+mod plug;
 mod series;
 mod topics;
 
@@ -41,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/devices/{group}/{device}", get(devices::one).patch(devices::change))
         .route("/api/v1/devices/{group}/{device}/states", get(devices::states))
         .route("/api/v1/devices/{group}/{device}/boots", get(devices::boots))
+        .route("/api/v1/devices/{group}/{device}/plug", get(plug::plug).post(plug::pull))
         .route("/api/v1/devices/{group}/{device}/commands", get(commands::of_device))
         .route("/api/v1/devices/{group}/{device}/{channel}/set", post(commands::set))
         .route("/api/v1/commands/{id}", get(commands::one))
