@@ -36,6 +36,9 @@ function publish(broker, topic, payload) {
   return null;
 }
 
+/** @param {Page} page @param {string} topic */
+const treeItem = (page, topic) => page.locator(`[role=treeitem][data-topic=${JSON.stringify(topic)}]`);
+
 /** @param {Page} page */
 const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
@@ -142,6 +145,117 @@ export const checks = [
     await card(page, "temperature").waitFor();
     await until(page, () => document.querySelectorAll(".card").length === 6);
   }],
+
+  ["the topics page shows what travels, and publishes", async ({ visit, shoot, broker }) => {
+    const topic = `lab/demo/hand/${Math.random().toString(36).slice(2)}`;
+    const skipped = publish(broker, topic, '{"v":21.50,"unit":"<b>"}');
+    if (skipped) return { skipped };
+    const page = await visit();
+    await page.getByRole("link", { name: "Topics", exact: true }).click();
+    await treeItem(page, "lab/demo/hand").click();
+    await treeItem(page, topic).click();
+    const message = page.locator('[data-part="message"]');
+    await message.getByRole("heading", { name: topic, exact: true }).waitFor();
+    assert.equal(await message.locator("pre").textContent(), '{\n  "v": 21.50,\n  "unit": "<b>"\n}');
+    const total = 2 + (2 + topic.length) + 2 + 1 + 24;
+    assert.equal(await message.locator("[data-bytes=total]").textContent(), `${total}\u202fB`);
+    assert.match(await message.locator("dl [data-bytes=variable]").textContent(), /packet id 2, properties 1/);
+    await shoot(page, "topics-en-light");
+    await page.locator("#publish-payload").fill("33");
+    await page.locator("#publish-qos").selectOption("2");
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await page.getByText("The broker took it at").first().waitFor();
+    await message.locator("pre").filter({ hasText: /^33$/ }).waitFor();
+    await message.locator("[data-fact=qos]").filter({ hasText: "2, exactly once" }).waitFor();
+    await page.getByRole("link", { name: "Devices", exact: true }).click();
+    await shows(page, "hand", "33");
+    await page.context().close();
+  }],
+
+  ["a retained message is shown as such, and removed after a confirmation", async ({ visit, shoot, broker }) => {
+    const topic = `lab/demo/kept/${Math.random().toString(36).slice(2)}`;
+    const skipped = publish(broker, topic, "5");
+    if (skipped) return { skipped };
+    const page = await visit({}, `#/topics/${encodeURIComponent(topic)}`);
+    await treeItem(page, topic).and(page.locator("[aria-selected=true]")).waitFor();
+    assert.equal(await treeItem(page, topic).locator('[data-badge="retained"]').isVisible(), false);
+    await page.locator("#publish-payload").fill("6");
+    await page.locator("#publish-retain").check();
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await treeItem(page, topic).locator('[data-badge="retained"]').waitFor();
+    await page.getByRole("button", { name: "Remove retained message …" }).click();
+    await page.getByText("the broker forgets what it keeps").waitFor();
+    await shoot(page, "topics-remove");
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("button", { name: "Remove retained message …" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await treeItem(page, topic).locator('[data-badge="retained"]').waitFor({ state: "hidden" });
+    await page.locator('[data-part="message"] [data-fact=retained]').filter({ hasText: "no" }).waitFor();
+    assert.equal(await page.locator("#announcer").textContent(), "Removed.");
+    await page.context().close();
+  }],
+
+  ["the topic tree obeys the keyboard and the filter, and shows HTML as text", async ({ visit, broker }) => {
+    const skipped = publish(broker, `lab/demo/${HTML_ID}/temperature`, HTML_ID);
+    if (skipped) return { skipped };
+    const page = await visit({}, "#/topics");
+    const focused = () => page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.topic);
+    await treeItem(page, "lab").focus();
+    await page.keyboard.press("ArrowLeft");
+    await treeItem(page, "lab/demo").waitFor({ state: "detached" });
+    await page.keyboard.press("ArrowRight");
+    await treeItem(page, "lab/demo").waitFor();
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await focused(), "lab/demo");
+    await page.keyboard.press("Home");
+    assert.equal(await focused(), "lab");
+    assert.equal(await page.locator("[role=treeitem][tabindex='0']").count(), 1);
+    await page.locator("#topic-filter").fill("onerror temp");
+    const hit = treeItem(page, `lab/demo/${HTML_ID}/temperature`);
+    await hit.click();
+    await until(page, () => document.querySelectorAll("[role=treeitem]").length === 4);
+    await page.getByRole("heading", { name: HTML_ID }).waitFor();
+    await page.locator('[data-part="message"] pre').filter({ hasText: HTML_ID }).waitFor();
+    assert.equal(await page.locator("main img").count(), 0);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).pwned), undefined);
+    await page.context().close();
+  }],
+
+  ["a thousand topics are no burden, and a hidden page asks for nothing", async ({ visit, shoot }) => {
+    /** @type {string[]} */
+    const asked = [];
+    const page = await visit({}, "#/topics", async (/** @type {Page} */ page) => {
+      await page.clock.install();
+      await page.route("**/api/v1/topics?*", (route) => {
+        asked.push(route.request().url());
+        const names = Array.from({ length: asked.length === 1 ? 3_000 : 0 }, (_, i) => `lab/class-${i % 30}/sensor-${i}/value`);
+        const topics = names.sort().map((topic) => ({ topic, preview: "21.5", bytes: 4, qos: 1, retained: false, time_ms: 1.7e12, count: 1 }));
+        return route.fulfill({ json: { topics, total: 3_000, left_out: 0, next: asked.length, unkept: 7 } });
+      });
+    });
+    await page.getByText("3,000 topics · 7 messages on further topics are not kept").waitFor();
+    assert.equal(await page.locator("[role=treeitem]").count(), 31, "only open levels are in the page");
+    await page.locator("#topic-filter").fill("sensor");
+    await page.getByText("more rows. The filter finds them.").waitFor();
+    assert.equal(await page.locator("[role=treeitem]").count(), 1_000);
+    await shoot(page, "topics-many");
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    const before = asked.length;
+    await page.clock.fastForward(10_000);
+    await page.evaluate(() => null);
+    assert.equal(asked.length, before);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: false });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await page.waitForRequest("**/api/v1/topics?*");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.context().close();
+  }],
+
   ["German and English", async ({ visit, shoot }) => {
     const page = await visit({ locale: "de-DE" });
     await page.locator("html[lang=de]").waitFor({ state: "attached" });
@@ -167,11 +281,11 @@ export const checks = [
   }],
 
   ["a phone needs no sideways scrolling", async ({ visit, shoot }) => {
-    for (const path of ["", "#/device/demo/host"]) {
+    for (const path of ["", "#/device/demo/host", "#/topics/lab%2Fdemo%2Fled%2Fon"]) {
       const page = await visit({ viewport: { width: 360, height: 740 } }, path);
-      await page.locator("[data-device]").first().waitFor();
+      await page.locator("[data-device], [data-part=message] pre:visible").first().waitFor();
       assert.ok(await overflow(page) <= 0, `too wide by ${await overflow(page)} px at ${path || "the dashboard"}`);
-      await shoot(page, path ? "phone-device" : "phone-dashboard");
+      await shoot(page, path ? `phone-${path.split("/")[1]}` : "phone-dashboard");
       await page.context().close();
     }
   }],

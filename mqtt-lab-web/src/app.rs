@@ -18,6 +18,7 @@ use crate::notice::{Board, NoticeView};
 use crate::plugs::Plugs;
 use crate::registry::Registry;
 use crate::store::Store;
+use crate::topics::Topics;
 
 /// What the HTTP handlers share. [`router`](crate::router) serves it; [`Web::app`](crate::Web::app) gives it.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub struct Shared {
     pub(crate) hosts: Hosts,
     pub(crate) token: Option<Token>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) topics: Arc<Topics>,
     pub(crate) commands: Arc<Commands>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) outlet: Arc<dyn Outlet>,

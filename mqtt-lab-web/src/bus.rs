@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mqtt_lab_core::link::{Event, Events, Link, Publish, Qos, Subscription};
+use mqtt_lab_core::link::{Event, Events, Link, Publish, Qos, Subscription, Version};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -32,6 +32,11 @@ pub trait Outlet: Send + Sync + 'static {
 
     /// How the connection is.
     fn status(&self) -> OutletStatus;
+
+    /// The protocol version that is spoken.
+    fn version(&self) -> Version {
+        Version::default()
+    }
 
     /// Closes the connection, and waits for what is under way, at most `limit`.
     async fn close(&self, limit: Duration);
@@ -84,6 +89,10 @@ impl Outlet for Link {
     fn status(&self) -> OutletStatus {
         let status = Link::status(self);
         OutletStatus { connected: status.connected, broker: status.broker, error: status.error }
+    }
+
+    fn version(&self) -> Version {
+        Link::status(self).version
     }
 
     async fn close(&self, limit: Duration) {

@@ -25,6 +25,7 @@ mod registry;
 mod stop;
 pub mod store;
 mod thin;
+mod topics;
 mod web;
 
 pub use api::router;

@@ -28,6 +28,7 @@ use crate::registry::Registry;
 use crate::stop::stopped;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::topics::Topics;
 
 /// Longest wait for requests under way, for the rest of the queue, and for the link, each.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -136,11 +137,13 @@ impl Web {
             }
         };
         let hub = Hub::new();
+        let topics = Arc::new(Topics::new(log.clone()));
         let registry = Arc::new(Registry::new(root, log, Arc::clone(&hub), snapshot));
         let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::clone(&outlet));
         let health = Arc::new(Health::default());
         let ((stop, stopped), (abandon, abandoned)) = (watch::channel(false), watch::channel(false));
         let app = App(Arc::new(Shared {
+            topics: Arc::clone(&topics),
             hosts: Hosts::new(&config.bind, address, &config.allowed_hosts),
             token,
             commands: Arc::clone(&commands),
@@ -168,7 +171,8 @@ impl Web {
             Arc::clone(&marker),
             stopped.clone(),
         )
-        .of_own_broker(own_broker);
+        .of_own_broker(own_broker)
+        .noting(topics);
         let writer = Writer::new(store, Arc::clone(&registry), health, abandoned);
         Ok(Self {
             address,

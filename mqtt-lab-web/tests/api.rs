@@ -758,3 +758,114 @@ async fn an_address_that_cannot_be_served_is_named() {
     let error = start_at("127.0.0.1:0", None, "lab/#").await.unwrap_err();
     assert!(matches!(error, StartError::BadRoot { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn the_last_message_of_every_topic_can_be_read() {
+    let lab = Lab::with_lamp().await;
+    lab.say("lab/demo/lamp/on/set", "true").await;
+    lab.say("lab/demo/lamp/$nothing", "refused, and shown").await;
+    lab.say("lab/demo/x/logged", "1").await;
+    lab.stored(2).await;
+    let (status, list) = lab.get("/api/v1/topics?prefix=lab/demo/").await;
+    assert_eq!(status, StatusCode::OK);
+    let topics: Vec<_> = list["topics"].as_array().unwrap().iter().map(|row| row["topic"].clone()).collect();
+    let names = ["lamp/$info", "lamp/$nothing", "lamp/$state", "lamp/on", "lamp/on/set", "x/logged"];
+    assert_eq!(topics, names.map(|name| json!(format!("lab/demo/{name}"))));
+    assert_eq!((&list["total"], &list["left_out"], &list["unkept"]), (&json!(6), &json!(0), &json!(0)));
+    let mut row = list["topics"][5].clone();
+    assert!(row["time_ms"].take().as_f64().unwrap() > 1.7e12);
+    let expected = json!({"topic": "lab/demo/x/logged", "preview": "1", "bytes": 1, "qos": 2,
+        "retained": true, "time_ms": null, "count": 1});
+    assert_eq!(row, expected);
+
+    let (status, message) = lab.get("/api/v1/topics/message?topic=lab/demo/lamp/on/set").await;
+    assert_eq!((status, &message["text"], &message["qos"]), (StatusCode::OK, &json!("true"), &Json::Null));
+    let packet = json!({"version": 5, "qos": 1, "fixed_header": 2, "topic": 22, "packet_id": 2, "properties": 1,
+        "payload": 4, "total": 31});
+    assert_eq!(message["packet"], packet);
+
+    let since = format!("/api/v1/topics?since={}&limit=1", list["next"]);
+    assert_eq!(lab.get(&since).await.1["topics"], json!([]));
+    lab.say("lab/demo/x/logged", "2").await;
+    lab.stored(3).await;
+    assert_eq!(lab.get(&since).await.1["topics"][0]["preview"], "2");
+    assert_eq!(lab.get("/api/v1/topics/message?topic=lab/nobody").await.0, StatusCode::NOT_FOUND);
+    for bad in ["?limit=0", "?limit=20001", "?since=-1", "?prefx=a", "/message"] {
+        assert_eq!(lab.get(&format!("/api/v1/topics{bad}")).await.0, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_can_be_published_by_hand_anywhere() {
+    let lab = Lab::new().await;
+    let wish = json!({"topic": "elsewhere/<b>", "payload": "ä", "qos": 2, "retain": true});
+    let (status, published) = lab.send("POST", "/api/v1/publish", &wish).await;
+    assert_eq!((status, &published["qos"], &published["retain"]), (StatusCode::OK, &json!(2), &json!(true)));
+    assert_eq!(published["packet"]["payload"], 2);
+    let (status, _) = lab.send("POST", "/api/v1/publish", &json!({"topic": "a", "payload": ""})).await;
+    assert_eq!(status, StatusCode::OK);
+    let large = json!({"topic": "a", "payload": "\u{1}".repeat(64 * 1024)});
+    assert_eq!(lab.send("POST", "/api/v1/publish", &large).await.0, StatusCode::OK);
+    let sent = lab.broker.published.lock().unwrap().clone();
+    let expected = Publish::new("elsewhere/<b>", "ä").qos(Qos::ExactlyOnce).retain(true);
+    assert_eq!(sent[0], expected);
+    assert_eq!((sent[1].qos, sent[1].retain, sent.len()), (Qos::AtMostOnce, false, 3));
+}
+
+#[tokio::test]
+async fn a_message_that_mqtt_does_not_allow_is_not_published() {
+    let lab = Lab::new().await;
+    for bad in [
+        json!({"topic": "", "payload": ""}),
+        json!({"topic": "a/#", "payload": ""}),
+        json!({"topic": "a/+/b", "payload": ""}),
+        json!({"topic": "a\u{0}", "payload": ""}),
+        json!({"topic": "t".repeat(65_536), "payload": ""}),
+        json!({"topic": "a", "payload": "", "qos": 3}),
+        json!({"topic": "a", "payload": "x".repeat(65_537)}),
+        json!({"topic": "a/forbidden/b", "payload": ""}),
+    ] {
+        assert_eq!(lab.send("POST", "/api/v1/publish", &bad).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for bad in [json!({"topic": "a"}), json!({"topic": "a", "payload": 1}), json!([])] {
+        assert_eq!(lab.send("POST", "/api/v1/publish", &bad).await.0, StatusCode::BAD_REQUEST);
+    }
+    let huge = json!({"topic": "a", "payload": "x".repeat(600_000)});
+    assert_eq!(lab.send("POST", "/api/v1/publish", &huge).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let (fine, retained) = (json!({"topic": "a", "payload": ""}), "/api/v1/topics/retained?topic=a");
+    for (method, path) in [("POST", "/api/v1/publish"), ("DELETE", retained)] {
+        let foreign = lab.request(method, path).header(header::ORIGIN, "http://evil.example");
+        let foreign = foreign.header(header::CONTENT_TYPE, "application/json");
+        let answer = lab.call(foreign.body(Body::from(fine.to_string())).unwrap()).await;
+        assert_eq!(json_of(answer).await.0, StatusCode::FORBIDDEN, "{method}");
+    }
+    lab.broker.away.store(true, Ordering::SeqCst);
+    let (status, problem) = lab.send("POST", "/api/v1/publish", &fine).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem["detail"], "the broker is away: connection refused");
+    assert_eq!(lab.send("DELETE", retained, &Json::Null).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(lab.broker.published.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_retained_message_is_taken_back_by_an_empty_one() {
+    let lab = Lab::new().await;
+    let (status, _) =
+        lab.send("DELETE", "/api/v1/topics/retained?topic=lab/demo/x%20%26/t", &Json::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let sent = lab.broker.published.lock().unwrap().clone();
+    assert_eq!(sent, [Publish::new("lab/demo/x &/t", "").retain(true)]);
+    let (status, _) = lab.send("DELETE", "/api/v1/topics/retained?topic=a/%23", &Json::Null).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn topics_are_not_for_everyone_where_a_token_is_set() {
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    for path in ["/api/v1/topics", "/api/v1/topics/message?topic=a"] {
+        assert_eq!(lab.get(path).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let wish = json!({"topic": "a", "payload": ""});
+    assert_eq!(lab.send("POST", "/api/v1/publish", &wish).await.0, StatusCode::UNAUTHORIZED);
+    assert!(lab.broker.published.lock().unwrap().is_empty());
+}

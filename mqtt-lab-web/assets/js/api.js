@@ -60,6 +60,13 @@ export const plug = (/** @type {any} */ of) => call(`${devicePath(of)}/plug`);
 /** @param {any} of @param {string} way */
 export const pull = (of, way) => send("POST", `${devicePath(of)}/plug`, { plug: way });
 export const command = (/** @type {string} */ id) => call(`commands/${encodeURIComponent(id)}`);
+/** Topics heard after the message with number `since`, each with its last message. @param {number} since */
+export const topics = (since) => call(`topics?since=${since}&limit=20000`);
+export const topicMessage = (/** @type {string} */ topic) => call(`topics/message?topic=${encodeURIComponent(topic)}`);
+export const publish = (/** @type {{topic: string, payload: string, qos: number, retain: boolean}} */ message) =>
+  send("POST", "publish", message);
+export const removeRetained = (/** @type {string} */ topic) =>
+  call(`topics/retained?topic=${encodeURIComponent(topic)}`, { method: "DELETE" });
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */

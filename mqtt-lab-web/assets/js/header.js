@@ -4,11 +4,13 @@ import { arrange, el, icon, setBadge, setData, setText } from "./dom.js";
 import { count, time } from "./format.js";
 import { LANGUAGES, language, t } from "./i18n.js";
 import { wordFor } from "./names.js";
+import { route } from "./router.js";
 import { on, state } from "./store.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 
 const STATES = ["ready", "init", "sleeping", "disconnected", "lost", "unknown"];
 const COUNTERS = ["received", "stored", "duplicate", "lost", "refused"];
+const VIEWS = [["dashboard", "#/"], ["topics", "#/topics"]];
 const ALARMING = ["lost", "refused"];
 
 /** Builds the header; `onLanguage` is called with the language a person chose.
@@ -26,6 +28,8 @@ export function mountHeader(header, onLanguage, signal) {
   });
   header.replaceChildren(
     el("a", { class: "brand", href: "#/" }, el("img", { src: "/icon.svg", alt: "", width: 24, height: 24 }), name),
+    el("nav", { class: "views", "aria-label": t("header.views") }, ...VIEWS.map(([view, href]) =>
+      el("a", { href, "aria-current": route().view === view && "page" }, t(`header.${view}`)))),
     el("div", { class: "link" }, connection, address), states, counters,
     el("div", { class: "switches" }, languageSwitch(onLanguage), themeSwitch()));
 

@@ -22,6 +22,13 @@ export async function use(language) {
   document.documentElement.lang = language;
 }
 
+/** Adds the words of a page that most visitors never open. @param {string} name */
+export async function extend(name) {
+  const wanted = current;
+  const more = await (await fetch(`/i18n/${name}.${wanted}.json`)).json();
+  if (wanted === current) Object.assign(words, more);
+}
+
 /** Remembers the user's choice. @param {string} language */
 export function remember(language) {
   localStorage.setItem(STORAGE_KEY, language);

@@ -33,15 +33,20 @@ function show() {
   main.replaceChildren();
   const where = route();
   if (where.view === "dashboard") mountDashboard(main, signal);
-  else openDevice(main, where, signal);
+  else openLater(main, where, signal);
 }
 
-/** The device page and all it needs is fetched when it is first opened: the dashboard is there sooner.
- * @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
-async function openDevice(main, where, signal) {
+/** The other pages and all they need are fetched when they are first opened: the dashboard is there sooner.
+ * @param {HTMLElement} main @param {any} where @param {AbortSignal} signal */
+async function openLater(main, where, signal) {
   try {
-    const { mountDevice } = await import("./device.js");
-    if (!signal.aborted) mountDevice(main, where, signal);
+    if (where.view === "topics") {
+      const { mountTopics } = await import("./topics.js");
+      if (!signal.aborted) await mountTopics(main, where, signal);
+    } else {
+      const { mountDevice } = await import("./device.js");
+      if (!signal.aborted) mountDevice(main, where, signal);
+    }
   } catch (error) {
     main.textContent = i18n.t("error.unreachable");
     throw error;

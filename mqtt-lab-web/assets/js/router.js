@@ -1,14 +1,19 @@
-// Views by `location.hash`: `#/` and `#/device/{group}/{id}`.
+// Views by `location.hash`: `#/`, `#/device/{group}/{id}`, `#/topics` and `#/topics/{topic}`.
 
 /** @param {{group: string, id: string}} device */
 export const deviceHref = ({ group, id }) => `#/device/${encodeURIComponent(group)}/${encodeURIComponent(id)}`;
 
-/** @returns {{view: "dashboard"} | {view: "device", group: string, id: string}} */
+/** @param {string} topic */
+export const topicHref = (topic) => `#/topics/${encodeURIComponent(topic)}`;
+
+/** @returns {{view: "dashboard"} | {view: "device", group: string, id: string} | {view: "topics", topic: string | null}} */
 export function route() {
-  const match = /^#\/device\/([^/]+)\/([^/]+)$/.exec(location.hash);
-  if (!match) return { view: "dashboard" };
+  const device = /^#\/device\/([^/]+)\/([^/]+)$/.exec(location.hash);
+  const topics = /^#\/topics(?:\/([^/]*))?$/.exec(location.hash);
   try {
-    return { view: "device", group: decodeURIComponent(match[1]), id: decodeURIComponent(match[2]) };
+    if (topics) return { view: "topics", topic: topics[1] ? decodeURIComponent(topics[1]) : null };
+    if (!device) return { view: "dashboard" };
+    return { view: "device", group: decodeURIComponent(device[1]), id: decodeURIComponent(device[2]) };
   } catch {
     return { view: "dashboard" };
   }

@@ -11,6 +11,7 @@ mod login;
 mod metrics;
 mod plug;
 mod series;
+mod topics;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
@@ -33,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The whole web as a router, without a socket: API, live messages, and the files of the page.
 pub fn router(app: App) -> Router {
+    let publish = post(topics::publish).layer(DefaultBodyLimit::max(topics::MAX_PUBLISH_BODY));
     Router::new()
         .route("/api/v1/lab", get(lab::lab))
         .route("/api/v1/login", post(login::login))
@@ -47,6 +49,10 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/series", get(series::all))
         .route("/api/v1/series/{id}/points", get(series::points))
         .route("/api/v1/recent", get(series::recent))
+        .route("/api/v1/topics", get(topics::list))
+        .route("/api/v1/topics/message", get(topics::message))
+        .route("/api/v1/topics/retained", delete(topics::forget))
+        .route("/api/v1/publish", publish)
         .route("/api/v1/live", get(live::live))
         .route("/api/openapi.json", get(lab::openapi))
         .route("/healthz", get(lab::healthz))

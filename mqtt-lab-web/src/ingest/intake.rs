@@ -19,6 +19,7 @@ use crate::commands::Commands;
 use crate::health::Health;
 use crate::registry::{Arrival, Registry, Step};
 use crate::store::{DeviceId, Store, Write};
+use crate::topics::Topics;
 
 /// Topics of last wills outside of the lab's root that are listened to.
 const MAX_WILLS: usize = 1_000;
@@ -36,6 +37,7 @@ pub(crate) struct Intake {
     redeliveries: Redeliveries,
     outlet: Arc<dyn Outlet>,
     marker: Arc<Marker>,
+    topics: Arc<Topics>,
     /// Topics of last wills outside of the root, listened to.
     wills: HashSet<String>,
     /// What is heard of first from now on began while the broker had our subscription.
@@ -64,6 +66,7 @@ impl Intake {
             redeliveries: Redeliveries::default(),
             outlet,
             marker,
+            topics: Arc::default(),
             wills: HashSet::new(),
             listening: false,
         }
@@ -72,6 +75,12 @@ impl Intake {
     /// Whether the broker runs in this program.
     pub(crate) fn of_own_broker(mut self, own: bool) -> Self {
         self.restarts = Restarts::of_own_broker(own);
+        self
+    }
+
+    /// Where the last message of every topic is kept.
+    pub(crate) fn noting(mut self, topics: Arc<Topics>) -> Self {
+        self.topics = topics;
         self
     }
 
@@ -97,6 +106,7 @@ impl Intake {
 
     /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
     pub(crate) async fn take(&mut self, message: &Incoming, now_us: i64) -> Result<Vec<Write>, Stopped> {
+        self.topics.note(message, now_us);
         let registry = Arc::clone(&self.registry);
         let topic = Topic::parse(registry.root(), &message.topic);
         let is_state = matches!(topic, Ok(Topic { part: Part::State, .. }));
