@@ -11,6 +11,8 @@
 mod support;
 
 mod many;
+#[path = "../support/process.rs"]
+mod process;
 mod raw;
 mod throughput;
 

@@ -1,11 +1,10 @@
 //! Ten thousand links in one process: their memory, and how fast they come and come back.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mqtt_lab_core::link::{Link, LinkConfig, Version, Will};
 
+use crate::process::{Process, allow_files, resident_bytes};
 use crate::report;
 use crate::support::mosquitto::Mosquitto;
 
@@ -14,16 +13,15 @@ const LINKS: usize = 10_000;
 const IDLE: usize = 2_000;
 
 pub(crate) fn measure() {
-    if let Err(error) = allow_files() {
+    if let Err(error) = allow_files(LINKS) {
         println!("10,000 links: not measured: {error}");
         return;
     }
     for version in ["3.1.1", "5"] {
         let broker = Mosquitto::start("max_connections -1\n");
-        let mut child = Process::start(&broker.address(), version, IDLE);
+        let mut child = Process::start(&[CHILD, &broker.address(), version, &IDLE.to_string()]);
         child.until("connected");
-        let bytes: f64 = child.until("bytes").parse().expect("a number");
-        let kib = bytes / 1024.0;
+        let kib = child.until("bytes") / 1024.0;
         report(
             &format!("memory of an idle link, {version}, with will"),
             &format!("{kib:.1} KiB"),
@@ -32,8 +30,8 @@ pub(crate) fn measure() {
         );
     }
     let mut broker = Mosquitto::start("max_connections -1\n");
-    let mut child = Process::start(&broker.address(), "5", LINKS);
-    let seconds: f64 = child.until("connected").parse().expect("a number");
+    let mut child = Process::start(&[CHILD, &broker.address(), "5", &LINKS.to_string()]);
+    let seconds = child.until("connected");
     report("10,000 links connected", &format!("{seconds:.1} s"), "8 s", seconds <= 8.0);
     child.until("bytes");
     broker.kill();
@@ -43,57 +41,13 @@ pub(crate) fn measure() {
     child.until("connected");
     let again = begin.elapsed().as_secs_f64();
     report("all 10,000 back after a restart of the broker", &format!("{again:.1} s"), "", true);
-    let attempts: f64 = child.until("attempts").parse().expect("a number");
+    let attempts = child.until("attempts");
     report(
         "connections per link for that (1: no stampede)",
         &format!("{attempts:.2}"),
         "1.05",
         attempts <= 1.05,
     );
-}
-
-/// A descriptor for each connection, and mosquitto inherits the limit.
-fn allow_files() -> Result<(), String> {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    let needed = (LINKS + 1_000) as u64;
-    if limit.maximum.is_some_and(|most| most < needed) {
-        return Err(format!("this user may have {:?} open files, {needed} are needed", limit.maximum));
-    }
-    limit.current = Some(limit.current.unwrap_or(0).max(needed));
-    setrlimit(Resource::Nofile, limit).map_err(|error| error.to_string())
-}
-
-struct Process {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Process {
-    fn start(broker: &str, version: &str, links: usize) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args([CHILD, broker, version, &links.to_string()]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Self { child, lines }
-    }
-
-    /// What it says after a word.
-    fn until(&mut self, word: &str) -> String {
-        loop {
-            let line = self.lines.next().expect("it lives").expect("text");
-            if let Some(rest) = line.strip_prefix(word) {
-                return rest.trim().to_owned();
-            }
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The process that holds the links.
@@ -140,10 +94,4 @@ async fn all(links: &[Link], connected: bool) {
         let reached = watch.wait_for(|status| status.connected == connected).await;
         drop(reached.expect("the link lives"));
     }
-}
-
-fn resident_bytes() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
-    pages * rustix::param::page_size()
 }

@@ -14,6 +14,7 @@ mod support;
 mod bare;
 mod heard;
 mod lab;
+#[path = "../support/process.rs"]
 mod process;
 
 use process::Process;
@@ -41,11 +42,11 @@ fn main() {
     }
     println!("{:<58} {:>12} {:>10}", "figure", "measured", "target");
     let broker = Mosquitto::start("max_connections -1\nmax_queued_messages 0\nmax_inflight_messages 0\n");
-    let bare = cpu_of(&mut Process::start(bare::CHILD, &broker.address()));
+    let bare = cpu_of(&mut Process::start(&[bare::CHILD, &broker.address()]));
     drop(broker);
     let broker = Mosquitto::start("max_connections -1\nmax_queued_messages 0\nmax_inflight_messages 0\n");
     let listener = heard::Listener::start(&broker.address());
-    let mut lab = Process::start(lab::CHILD, &broker.address());
+    let mut lab = Process::start(&[lab::CHILD, &broker.address()]);
     let kib = lab.until("memory") / 1024.0;
     let cpu = cpu_of(&mut lab);
     let missing = listener.missing();

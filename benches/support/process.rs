@@ -1,5 +1,7 @@
 //! A process of its own, which measures itself and tells.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -10,19 +12,21 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(role: &str, broker: &str) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        let mut child = command.args([role, broker]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         Self { child, lines }
     }
 
-    /// The number that it says after a word.
+    /// Waits until it says a word, and returns the number behind it; 0 where there is none.
     pub(crate) fn until(&mut self, word: &str) -> f64 {
         loop {
             let line = self.lines.next().expect("it lives").expect("text");
-            if let Some(rest) = line.strip_prefix(word) {
-                return rest.trim().parse().expect("a number");
+            match line.strip_prefix(word).map(str::trim) {
+                None => {}
+                Some("") => return 0.0,
+                Some(number) => return number.parse().expect("a number"),
             }
         }
     }
