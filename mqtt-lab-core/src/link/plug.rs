@@ -1,5 +1,6 @@
 //! A plug that a person can pull: for lessons on the last will, and for tests.
 
+use std::pin::Pin;
 use tokio::sync::watch;
 
 /// Whether a link is plugged in.
@@ -19,9 +20,8 @@ pub enum Plug {
 /// Runs `connection` for as long as the plug is in. `None`: it was cut.
 pub(super) async fn while_in<T>(
     plug: &mut watch::Receiver<Plug>,
-    connection: impl Future<Output = T>,
+    mut connection: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
-    tokio::pin!(connection);
     loop {
         let now = *plug.borrow_and_update();
         match now {
@@ -30,7 +30,7 @@ pub(super) async fn while_in<T>(
             Plug::Frozen => drop(plug.changed().await),
             Plug::In => tokio::select! {
                 biased;
-                end = &mut connection => return Some(end),
+                end = connection.as_mut() => return Some(end),
                 _ = plug.changed() => {}
             },
         }
@@ -41,15 +41,16 @@ pub(super) async fn while_in<T>(
 mod tests {
     use super::*;
     use std::future::{pending, ready};
+    use std::pin::pin;
     use tokio::time::{Duration, timeout};
 
     #[tokio::test(start_paused = true)]
     async fn a_frozen_connection_does_nothing_and_goes_on_later() {
         let (sender, mut plug) = watch::channel(Plug::Frozen);
         let second = Duration::from_secs(1);
-        assert!(timeout(second, while_in(&mut plug, ready(1))).await.is_err());
+        assert!(timeout(second, while_in(&mut plug, pin!(ready(1)))).await.is_err());
         sender.send_replace(Plug::In);
-        assert_eq!(while_in(&mut plug, ready(1)).await, Some(1));
+        assert_eq!(while_in(&mut plug, pin!(ready(1))).await, Some(1));
     }
 
     #[tokio::test]
@@ -59,7 +60,8 @@ mod tests {
             tokio::task::yield_now().await;
             sender.send_replace(Plug::Cut);
         };
-        let (end, ()) = tokio::join!(while_in(&mut plug, pending::<()>()), cut);
+        let connection = pin!(pending::<()>());
+        let (end, ()) = tokio::join!(while_in(&mut plug, connection), cut);
         assert_eq!(end, None);
     }
 }

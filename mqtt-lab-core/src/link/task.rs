@@ -1,5 +1,6 @@
 //! The task of a link: connects, speaks, connects again, through the list of brokers.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::backoff::Backoff;
@@ -96,7 +97,8 @@ impl<'a> Task<'a> {
         });
         self.shared.queue.push(Event::Connected { session_present, broker });
         let mut plug = self.shared.plug.subscribe();
-        let end = while_in(&mut plug, session.run()).await;
+        let session = pin!(session.run());
+        let end = while_in(&mut plug, session).await;
         let end = end.unwrap_or(End::Lost { failure: Failure::Unplugged, progress: true });
         self.shared.lost();
         end

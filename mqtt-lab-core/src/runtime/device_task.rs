@@ -152,24 +152,25 @@ impl DeviceTask {
             match wake {
                 Wake::Heard(Heard::Leave) => break,
                 Wake::Heard(Heard::Swap(swap)) => {
-                    if self.swap(*swap).await {
+                    if Box::pin(self.swap(*swap)).await {
                         // What the new one measures is to be seen now, not after an interval.
                         ticks = self.ticks();
                     }
                 }
                 Wake::Tick => self.tick(),
                 Wake::Stats => self.send(self.publisher.stats()).await,
-                Wake::Link(Some(event)) => self.handle(event).await,
+                // Boxed, what is rare: a future keeps room for its largest branch, and there are thousands.
+                Wake::Link(Some(event)) => Box::pin(self.handle(event)).await,
                 // The link has ended; nothing can be said any more.
                 Wake::Link(None) => return Err(LinkError::Closed),
                 Wake::Read(answer) => self.read(answer).await,
-                Wake::Hung => self.hung().await,
+                Wake::Hung => Box::pin(self.hung()).await,
                 Wake::NextEvent => self.start_reading(),
-                Wake::Started(instance) => self.started(instance).await,
+                Wake::Started(instance) => Box::pin(self.started(instance)).await,
                 Wake::Restart => self.restart(),
             }
         }
-        self.goodbye().await
+        Box::pin(self.goodbye()).await
     }
 
     fn ticks(&self) -> tokio::time::Interval {
@@ -224,8 +225,8 @@ impl DeviceTask {
         }
         let reading = match answer {
             Ok(Ok(reading)) => reading,
-            Ok(Err(error)) => return self.failed(InstanceError::Returned(error)).await,
-            Err(_) => return self.gone().await,
+            Ok(Err(error)) => return Box::pin(self.failed(InstanceError::Returned(error))).await,
+            Err(_) => return Box::pin(self.gone()).await,
         };
         if self.publisher.controls.paused {
             return;
@@ -248,7 +249,7 @@ impl DeviceTask {
                 };
                 self.say(&late).await;
             }
-            Err(wrong) => self.wrong_reading(&wrong).await,
+            Err(wrong) => Box::pin(self.wrong_reading(&wrong)).await,
         }
     }
 

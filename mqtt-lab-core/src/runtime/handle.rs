@@ -169,7 +169,8 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<
     // Boxed, as thousands of them are: a future keeps room for every place a value was moved from.
     let name = spec.name();
     let refused = |error: &LinkError| tracing::error!(device = name, %error, "the device does not run");
-    Box::new(DeviceTask::new(spec, instance, ears).inspect_err(refused)?).run().await
+    let task = Box::new(DeviceTask::new(spec, instance, ears).inspect_err(refused)?);
+    Box::pin(task.run()).await
 }
 
 /// Waits until the task of a device is over.

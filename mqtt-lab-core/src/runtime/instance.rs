@@ -10,7 +10,7 @@ use mqtt_lab_wire::Trigger;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -115,13 +115,15 @@ impl Instance {
         let cooperative = kind.is_cooperative();
         let life = async move {
             let hook = Hook::default();
-            let life = async {
+            // In its place once: thousands of these live at the same time.
+            let life = pin!(async {
+                let device = pin!(live(kind, settings, born, queue, &hook));
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
-                    ended = caught(live(kind, settings, born, queue, &hook)) => ended,
+                    ended = caught(device) => ended,
                 }
-            };
+            });
             // A cooperative device never blocks, so there is nothing to interrupt.
             let outcome = if cooperative { life.await } else { interruptible(life, &hook).await };
             if let Err(panic) = outcome {
@@ -227,8 +229,7 @@ async fn live(
 }
 
 /// Runs a future; a panic inside becomes an error with the panic's text.
-async fn caught(future: impl Future<Output = ()>) -> Result<(), String> {
-    let mut future = pin!(future);
+async fn caught(mut future: Pin<&mut impl Future<Output = ()>>) -> Result<(), String> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panicked::text(&*panic))),

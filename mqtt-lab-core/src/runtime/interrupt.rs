@@ -5,7 +5,7 @@
 
 use crate::Interrupt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::ThreadId;
@@ -58,8 +58,7 @@ impl Wake for Inner {
 }
 
 /// Runs a future whose waker interrupts as well.
-pub(super) async fn interruptible<F: Future>(future: F, hook: &Hook) -> F::Output {
-    let mut future = pin!(future);
+pub(super) async fn interruptible<F: Future>(mut future: Pin<&mut F>, hook: &Hook) -> F::Output {
     let waker = Waker::from(Arc::clone(&hook.0));
     poll_fn(|cx| {
         {
