@@ -10,7 +10,21 @@ pub(crate) const QUEUE: usize = 16;
 /// What a device is asked; the answer is dropped unsent when the device is gone.
 pub(crate) enum Request {
     Read(oneshot::Sender<Result<Reading>>),
-    Set(String, Value, oneshot::Sender<Result<Reading>>),
+    /// Boxed: a queue keeps room for 32 requests, and thousands of devices have one.
+    Set(Box<Setting>),
+}
+
+/// A control variable, its new value, and who waits.
+pub(crate) struct Setting {
+    channel: String,
+    value: Value,
+    answer: oneshot::Sender<Result<Reading>>,
+}
+
+impl Request {
+    pub(crate) fn set(channel: &str, value: Value, answer: oneshot::Sender<Result<Reading>>) -> Self {
+        Self::Set(Box::new(Setting { channel: channel.to_owned(), value, answer }))
+    }
 }
 
 /// Answers until the queue is closed. Of an event sensor a request interrupts the `read`, which is
@@ -18,9 +32,7 @@ pub(crate) enum Request {
 pub(crate) async fn serve(device: &mut dyn Device, event: bool, queue: &mut mpsc::Receiver<Request>) {
     while let Some(request) = next(device, queue).await {
         match request {
-            Request::Set(channel, value, answer) => {
-                let _ = answer.send(device.set(&channel, value).await);
-            }
+            Request::Set(setting) => set(device, *setting).await,
             Request::Read(mut answer) if event => {
                 if !wait_for_event(device, &mut answer, queue).await {
                     return;
@@ -31,6 +43,11 @@ pub(crate) async fn serve(device: &mut dyn Device, event: bool, queue: &mut mpsc
             }
         }
     }
+}
+
+async fn set(device: &mut dyn Device, setting: Setting) {
+    let Setting { channel, value, answer } = setting;
+    let _ = answer.send(device.set(&channel, value).await);
 }
 
 /// The next request; meanwhile the device's background work goes on.
@@ -72,9 +89,7 @@ async fn wait_for_event(
                 return true;
             }
             Waited::NobodyWaits => return true,
-            Waited::Request(Some(Request::Set(channel, value, done))) => {
-                let _ = done.send(device.set(&channel, value).await);
-            }
+            Waited::Request(Some(Request::Set(setting))) => set(device, *setting).await,
             // A newer read replaces this one.
             Waited::Request(Some(Request::Read(newer))) => *answer = newer,
             Waited::Request(None) => return false,

@@ -120,7 +120,7 @@ impl Instance {
 
     fn set(&mut self, channel: &str, value: Value) -> Outcome {
         let (answer, state) = oneshot::channel();
-        let _ = self.requests.try_send(Request::Set(channel.to_owned(), value, answer));
+        let _ = self.requests.try_send(Request::set(channel, value, answer));
         let answer = self.runtime.block_on(state);
         self.outcome(answer)
     }

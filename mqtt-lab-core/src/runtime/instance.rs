@@ -171,7 +171,7 @@ impl Instance {
         limit: Duration,
     ) -> Result<Reading, InstanceError> {
         let (answer, state) = oneshot::channel();
-        let _ = self.requests.try_send(Request::Set(channel.to_owned(), value, answer));
+        let _ = self.requests.try_send(Request::set(channel, value, answer));
         match tokio::time::timeout(limit, state).await {
             Ok(Ok(state)) => state.map_err(InstanceError::Returned),
             Ok(Err(_)) => Err(self.fate(limit).await),
