@@ -170,7 +170,7 @@ impl RunningLab {
         self.devices.insert(name.clone(), device);
         let changes = &mut under_way.changes;
         if act == Act::Start { &mut changes.started } else { &mut changes.restarted }.push(name.clone());
-        self.tasks.spawn(async move { (name, life.await) });
+        self.tasks.spawn(life);
     }
 
     /// Stops in order: every device says goodbye and waits until the broker acknowledged what it had

@@ -61,10 +61,12 @@ impl Link {
     /// [`LinkError::InvalidConfig`] if a setting breaks a rule of MQTT or of the link,
     /// [`LinkError::NoRuntime`] outside of a runtime, [`LinkError::Spool`] if a spool on disk cannot be
     /// read.
-    pub fn spawn(config: LinkConfig) -> Result<(Self, Events), LinkError> {
+    pub fn spawn(mut config: LinkConfig) -> Result<(Self, Events), LinkError> {
         validate::config(&config)?;
         let runtime = Handle::try_current().map_err(LinkError::NoRuntime)?;
         let shared = Arc::new(Shared::new(&config)?);
+        // `shared` has it, and there are thousands of links.
+        config.birth = Vec::new();
         runtime.spawn(task::run(task::Running(Arc::clone(&shared)), config));
         let last = Arc::new(LastClone(Arc::clone(&shared)));
         Ok((Self { shared: Arc::clone(&shared), _last: last }, Events::new(shared)))

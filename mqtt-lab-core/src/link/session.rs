@@ -89,8 +89,8 @@ impl<'a> Session<'a> {
         self.subscriber.is_idle()
     }
 
-    /// Runs until the end. Dropped, the connection is cut.
-    pub(super) async fn run(mut self) -> End {
+    /// Runs until the end. The session dropped, the connection is cut.
+    pub(super) async fn run(&mut self) -> End {
         let result = self.speak().await;
         // What ended with the last packet read must be told.
         locked(&self.shared.outgoing).take_done(&mut self.done);

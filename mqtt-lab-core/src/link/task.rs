@@ -88,7 +88,7 @@ impl<'a> Task<'a> {
         }
         tracing::info!(%broker, client = %self.config.client_id, session_present, "connected");
         let (version, downgrades) = (greeting.version, greeting.downgrades.clone());
-        let session = Session::new(self.shared, &self.config, greeting, same);
+        let mut session = Session::new(self.shared, &self.config, greeting, same);
         count(&self.shared.counters.connects);
         let subscribed = session.is_subscribed();
         self.shared.update(|status| {
@@ -97,8 +97,8 @@ impl<'a> Task<'a> {
         });
         self.shared.queue.push(Event::Connected { session_present, broker });
         let mut plug = self.shared.plug.subscribe();
-        let session = pin!(session.run());
-        let end = while_in(&mut plug, session).await;
+        let end = while_in(&mut plug, pin!(session.run())).await;
+        drop(session);
         let end = end.unwrap_or(End::Lost { failure: Failure::Unplugged, progress: true });
         self.shared.lost();
         end

@@ -102,7 +102,7 @@ impl DeviceHandle {
     pub(crate) fn new(
         birth: Birth,
         constructing: Arc<Semaphore>,
-    ) -> (Self, impl Future<Output = Result<(), LinkError>> + Send + 'static) {
+    ) -> (Self, impl Future<Output = (String, Result<(), LinkError>)> + Send + 'static) {
         let face = Face { spec: Arc::clone(&birth.spec), description: Arc::default(), link: None };
         let (face, seen) = watch::channel(face);
         let (leave, leaving) = watch::channel(Leave::No);
@@ -149,9 +149,10 @@ impl DeviceHandle {
     }
 }
 
-/// Waits for the one before, constructs what is not constructed yet, and runs.
-async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<(), LinkError> {
+/// Waits for the one before, constructs what is not constructed yet, and runs; `group/id`, and how it ended.
+async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> (String, Result<(), LinkError>) {
     let Birth { spec, instance, after } = birth;
+    let name = spec.name();
     if let Some(before) = after {
         ended(before).await;
     }
@@ -164,13 +165,18 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> Result<
     };
     // It has said nothing yet, and what the one before left is to stay.
     if let Leave::Stopped | Leave::Replaced { clear: false } = ears.leave() {
-        return Ok(());
+        return (name, Ok(()));
     }
+    let task = match DeviceTask::new(spec, instance, ears) {
+        Ok(task) => Box::new(task),
+        Err(error) => {
+            tracing::error!(device = name, %error, "the device does not run");
+            return (name, Err(error));
+        }
+    };
     // Boxed, as thousands of them are: a future keeps room for every place a value was moved from.
-    let name = spec.name();
-    let refused = |error: &LinkError| tracing::error!(device = name, %error, "the device does not run");
-    let task = Box::new(DeviceTask::new(spec, instance, ears).inspect_err(refused)?);
-    Box::pin(task.run()).await
+    let end = Box::pin(task.run()).await;
+    (name, end)
 }
 
 /// Waits until the task of a device is over.

@@ -230,6 +230,8 @@ impl Publisher {
         info.channels.extend(self.controls.channels());
         let mut payload = String::new();
         info.encode(&mut payload).expect("writing to a String cannot fail");
+        // It is kept for the next connection as long as the device lives.
+        payload.shrink_to_fit();
         Publish::new(self.spec.address().info().to_string(), payload).retain(true)
     }
 
