@@ -29,9 +29,7 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
 }
 
 async fn check_devices(source: &Source) -> Result<usize, BuildError> {
-    let builder = source.lab();
-    let builder = if source.has_own_broker() { builder.broker(source.config.broker.bind) } else { builder };
-    let lab = builder.load_plugins(&mut source.loader()).await?.build()?;
+    let lab = source.lab_to_check().load_plugins(&mut source.loader()).await?.build()?;
     let devices = lab.devices().len();
     lab.check().await.map(|()| devices)
 }

@@ -142,6 +142,11 @@ impl Source {
             .devices(sensor.iter().chain(actuator).cloned())
     }
 
+    /// The same, with the address that a broker inside this program would have: to be checked, not run.
+    pub(crate) fn lab_to_check(&self) -> LabBuilder {
+        if self.has_own_broker() { self.lab().broker(self.config.broker.bind) } else { self.lab() }
+    }
+
     /// Checks that no actuator stands under `[[sensor]]` and no sensor under `[[actuator]]`, and what
     /// other tables demand of each other.
     pub(crate) fn check_tables(&self) -> Result<(), Failure> {
@@ -205,9 +210,7 @@ impl Source {
 
     /// What is wrong with the devices as far as that can be told without plugins.
     fn wrong_devices(&self) -> Vec<Told> {
-        let builder =
-            if self.has_own_broker() { self.lab().broker(self.config.broker.bind) } else { self.lab() };
-        let Err(BuildError::Devices(problems)) = builder.build() else { return Vec::new() };
+        let Err(BuildError::Devices(problems)) = self.lab_to_check().build() else { return Vec::new() };
         let known = problems.iter().filter(|problem| problem.key != ["plugin"]);
         known.map(|problem| self.told(problem)).collect()
     }

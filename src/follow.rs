@@ -10,6 +10,7 @@ use crate::run::{Running, override_with};
 use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::{Changes, FileStamp};
 use mqtt_lab_web::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Time between two looks. A file must be the same twice: one that is being written is waited for.
@@ -22,8 +23,8 @@ pub(crate) struct Follower {
     started: Source,
     /// With the devices that run now.
     source: Source,
-    /// As it was read last: these files are followed.
-    files: Source,
+    /// The files of what was read last.
+    paths: Vec<PathBuf>,
     loader: PluginLoader,
     /// The files as they were when they were read, and as they were at the last look.
     read: Stamps,
@@ -41,19 +42,12 @@ impl Follower {
         loader: PluginLoader,
         read: Option<FileStamp>,
     ) -> Self {
-        let mut stamps = stamps(&source);
+        let paths = source.layers.paths();
+        let mut stamps = stamps(&paths);
         // The stamp from before the file was read counts.
         stamps.iter_mut().take(1).for_each(|first| *first = read);
         let read = stamps;
-        Self {
-            options,
-            started: source.clone(),
-            files: source.clone(),
-            source,
-            loader,
-            last: read.clone(),
-            read,
-        }
+        Self { options, started: source.clone(), paths, source, loader, last: read.clone(), read }
     }
 
     /// Follows until it is dropped.
@@ -74,7 +68,7 @@ impl Follower {
     }
 
     fn file_changed(&mut self) -> bool {
-        let now = stamps(&self.files);
+        let now = stamps(&self.paths);
         let settled = now == self.last;
         self.last.clone_from(&now);
         if !settled || now == self.read {
@@ -98,11 +92,12 @@ impl Follower {
 
     async fn changed_lab(&mut self, running: &mut Running) -> Result<(Source, Changes), Failure> {
         let mut source = Source::read(self.options.file.as_deref())?;
-        if source.layers.paths() != self.files.layers.paths() {
-            self.read = stamps(&source);
+        let paths = source.layers.paths();
+        if paths != self.paths {
+            self.read = stamps(&paths);
             self.last.clone_from(&self.read);
         }
-        self.files = source.clone();
+        self.paths = paths;
         override_with(&mut source.config, &self.options);
         source.check_tables()?;
         // Broker, topics and storage stay as they are: the devices alone are exchanged.
@@ -121,8 +116,8 @@ impl Follower {
     }
 }
 
-fn stamps(source: &Source) -> Stamps {
-    source.layers.paths().iter().map(|path| FileStamp::of(path)).collect()
+fn stamps(paths: &[PathBuf]) -> Stamps {
+    paths.iter().map(|path| FileStamp::of(path)).collect()
 }
 
 fn message(text: impl Into<String>) -> NoticeMessage {

@@ -4,16 +4,23 @@ use crate::config::{Config, built_in};
 use crate::failure::Failure;
 use mqtt_lab_core::Kind;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// `mqtt-lab schema`.
 pub(crate) fn print() -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(&schema()).map_err(|error| Failure::of(&error, None))?;
+    let text = serde_json::to_string_pretty(schema()).map_err(|error| Failure::of(&error, None))?;
     println!("{text}");
     Ok(())
 }
 
-/// The schema (draft 2020-12), with the settings of all kinds that are compiled in.
-pub(crate) fn schema() -> Value {
+/// The schema (draft 2020-12), with the settings of all kinds that are compiled in. Made once: a file, those it
+/// includes and every variable are checked against it.
+pub(crate) fn schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(make);
+    &SCHEMA
+}
+
+fn make() -> Value {
     let mut schema = schemars::schema_for!(Config).to_value();
     schema["title"] = "An mqtt-lab".into();
     schema["$defs"]["DeviceConfig"]["allOf"] = built_in().kinds().iter().filter_map(rule).collect();

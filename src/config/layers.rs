@@ -58,7 +58,7 @@ impl Layers {
             problem.unwrap_or_else(|message| Failure::config(message, Some(hint.into())))
         })?;
         layers.table = table;
-        layers.add_environment(std::env::vars());
+        layers.add_environment(environment());
         Ok(layers)
     }
 
@@ -71,7 +71,7 @@ impl Layers {
         let mut layers = Self::default();
         let file = File { name: name.into(), path: None, text: text.into() };
         layers.table = layers.add_file(file, Path::new(""), &mut Vec::new())?;
-        layers.add_environment(std::env::vars());
+        layers.add_environment(environment());
         Ok(layers)
     }
 
@@ -112,7 +112,7 @@ impl Layers {
             };
             return Err(told(errors.iter().map(message).collect()));
         }
-        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
+        let mistakes = validate::mistakes(document.get_ref(), schema::schema());
         let mut table: Table = toml::from_str(&file.text).map_err(|error| Failure::of(&error, None))?;
         self.mistakes.extend(mistakes.iter().map(|mistake| file.told(mistake)));
         remove(&mut table, &mistakes);
@@ -205,6 +205,12 @@ impl File {
     }
 }
 
+/// The variables. `std::env::vars` would panic at one that is no text, whoever set it.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    named.map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+}
+
 /// Removes what is wrong. A device that lacks its kind stays: it is left out as a whole later.
 fn remove(table: &mut Table, mistakes: &[Mistake]) {
     let is_device = |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if table == "sensor" || table == "actuator");
@@ -236,7 +242,7 @@ fn option(way: &[String], value: &str) -> Result<Table, (String, Option<String>)
     let mut wrong = None;
     for text in [literal, quoted] {
         let Ok(document) = DeTable::parse(&text) else { continue };
-        let mistakes = validate::mistakes(document.get_ref(), &schema::schema());
+        let mistakes = validate::mistakes(document.get_ref(), schema::schema());
         match mistakes.into_iter().next() {
             None => return toml::from_str(&text).map_err(|error| (error.to_string(), None)),
             Some(mistake) => wrong = wrong.or(Some((mistake.message, mistake.hint))),
@@ -268,6 +274,23 @@ mod tests {
         assert_eq!(layers.mistakes, []);
         let expected = "[mqtt]\nbrokers = [\"a:1\", \"b:1\"]\nqos = 2\n[web]\nbind = \"127.0.0.1:9000\"\ntoken = \"1234\"\n";
         assert_eq!(layers.table, expected.parse().expect("TOML"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_harms_nobody() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let program = std::env::current_exe().expect("this test");
+        let mut command = std::process::Command::new(program);
+        command.args(["--exact", "config::layers::tests::the_environment_can_be_read"]);
+        let status = command.env("OTHER", std::ffi::OsStr::from_bytes(b"\xff")).output().expect("it runs");
+        let said = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert!(status.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    fn the_environment_can_be_read() {
+        assert!(environment().count() > 0);
     }
 
     #[test]

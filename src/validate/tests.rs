@@ -10,7 +10,7 @@ fn told(toml: &str) -> Vec<String> {
         let keys: Vec<&str> = mistake.way.iter().filter_map(Step::key).collect();
         format!("{}: {} ({})", keys.join("."), mistake.message, mistake.hint.as_deref().unwrap_or_default())
     };
-    mistakes(document.get_ref(), &schema()).iter().map(told).collect()
+    mistakes(document.get_ref(), schema()).iter().map(told).collect()
 }
 
 #[track_caller]
