@@ -54,54 +54,38 @@ pub(crate) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
 
 /// The bytes of the deepest key on the way that exists.
 pub(crate) fn find(text: &str, way: &[Step]) -> Option<Range<usize>> {
-    let document = DeTable::parse(text).ok()?;
-    let mut found = None;
-    let mut table = document.get_ref();
-    let mut way = way.iter();
-    loop {
-        let Some(Step::Key(name)) = way.next() else { return found };
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { return found };
-        found = Some(key.span());
-        let mut value = value;
-        loop {
-            match value.get_ref() {
-                DeValue::Table(inner) => {
-                    table = inner;
-                    break;
-                }
-                DeValue::Array(elements) => {
-                    let Some(Step::Index(index)) = way.next() else { return found };
-                    let Some(element) = elements.get(*index) else { return found };
-                    found = Some(element.span());
-                    value = element;
-                }
-                _ => return found,
-            }
-        }
-    }
+    follow(text, way).map(|(found, _)| found)
 }
 
 /// The bytes of the key at the end of the way, if it is there.
 pub(crate) fn exactly(text: &str, way: &[Step]) -> Option<Range<usize>> {
+    follow(text, way).filter(|(_, steps)| *steps == way.len()).map(|(found, _)| found)
+}
+
+/// The bytes of the last thing on the way that exists, and how many steps lead there.
+fn follow(text: &str, way: &[Step]) -> Option<(Range<usize>, usize)> {
     let document = DeTable::parse(text).ok()?;
-    let (first, rest) = way.split_first()?;
-    let (key, value) =
-        document.get_ref().iter().find(|(key, _)| Some(key.get_ref().as_ref()) == first.key())?;
-    let (mut found, mut value) = (key.span(), value);
-    for step in rest {
-        match (value.get_ref(), step) {
-            (DeValue::Table(table), Step::Key(name)) => {
-                let (key, inner) = table.iter().find(|(key, _)| key.get_ref() == name)?;
-                (found, value) = (key.span(), inner);
+    let mut found = None;
+    let mut place: Option<&DeValue<'_>> = None;
+    for (at, step) in way.iter().enumerate() {
+        let next = match (place, step) {
+            (None, Step::Key(name)) => member(document.get_ref(), name),
+            (Some(DeValue::Table(table)), Step::Key(name)) => member(table, name),
+            (Some(DeValue::Array(elements)), Step::Index(index)) => {
+                elements.get(*index).map(|element| (element.span(), element.get_ref()))
             }
-            (DeValue::Array(elements), Step::Index(index)) => {
-                value = elements.get(*index)?;
-                found = value.span();
-            }
-            _ => return None,
-        }
+            _ => None,
+        };
+        let Some((span, value)) = next else { break };
+        (found, place) = (Some((span, at + 1)), Some(value));
     }
-    Some(found)
+    found
+}
+
+/// A key's bytes, and its value.
+fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<(Range<usize>, &'a DeValue<'i>)> {
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    Some((key.span(), value.get_ref()))
 }
 
 /// The key at a byte, with all that lead to it: `sensor.settings.seed`.
