@@ -1,5 +1,6 @@
 //! A random walk that stays in its room.
 
+use crate::setting;
 use mqtt_lab_core::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -26,12 +27,8 @@ impl Walk {
         names: [&str; 2],
     ) -> Result<Self> {
         let [home_name, step_name] = names;
-        if !(min..=max).contains(&home) {
-            return Err(Error::new(format_args!("`{home_name} = {home}` must be from {min} to {max}")));
-        }
-        if !(0.0..=max - min).contains(&step) {
-            return Err(Error::new(format_args!("`{step_name} = {step}` must be from 0 to {}", max - min)));
-        }
+        setting::within(home_name, home, min, max)?;
+        setting::within(step_name, step, 0.0, max - min)?;
         Ok(Self { random: StdRng::seed_from_u64(seed), value: home, home, step, min, max })
     }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+use crate::setting;
 use mqtt_lab_core::prelude::*;
 
 /// A lamp with a brightness.
@@ -24,9 +25,7 @@ impl Dimmer {
     /// If the brightness is not from 0 to 100 %.
     pub fn new(settings: Settings) -> Result<Self> {
         let percent = settings.brightness_percent;
-        if !(0.0..=100.0).contains(&percent) {
-            return Err(Error::new(format_args!("`brightness_percent = {percent}` must be from 0 to 100")));
-        }
+        setting::within("brightness_percent", percent, 0.0, 100.0)?;
         Ok(Self { percent })
     }
 }
