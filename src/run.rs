@@ -18,8 +18,7 @@ use tokio::sync::mpsc::Receiver;
 use tracing_subscriber::EnvFilter;
 
 /// What is worth a line in the terminal without `RUST_LOG`.
-const LOG: &str =
-    "warn,mqtt_lab=info,mqtt_lab_core=info,mqtt_lab_core::link=warn,mqtt_lab_web=info,mqtt5=error";
+const LOG: &str = "warn,mqtt_lab=info,mqtt_lab_core=info,mqtt_lab_core::link=warn,mqtt_lab_web=info";
 
 /// Time that devices get to connect before the start is reported.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -129,13 +129,22 @@ fn http_stands_only_in_the_web() {
 }
 
 #[test]
-fn the_broker_is_known_in_one_file() {
-    only_in(&["mqtt5::"], &["mqtt-lab-core/src/broker.rs"]);
+fn the_mqtt_codecs_are_known_in_two_modules() {
+    only_in(&["rumqttc"], &["mqtt-lab-core/src/link/", "mqtt-lab-core/src/broker/wire/"]);
 }
 
+/// What decides knows neither sockets nor disks: it is tested without them.
 #[test]
-fn the_mqtt_codecs_are_known_in_one_module() {
-    only_in(&["rumqttc"], &["mqtt-lab-core/src/link/"]);
+fn the_state_of_the_broker_does_no_io() {
+    for (file, text) in sources("mqtt-lab-core/src/broker") {
+        let decides = ["state", "outbox", "filters", "retained", "session", "journal"];
+        let name = file.trim_start_matches("mqtt-lab-core/src/broker/");
+        if decides.iter().any(|module| name.starts_with(module)) {
+            for word in ["tokio::net", "tokio::io", "fjall", "std::fs", ".await"] {
+                assert!(!text.contains(word), "{file} uses `{word}`");
+            }
+        }
+    }
 }
 
 /// Whoever reviews what the compiler does not check reads one folder.

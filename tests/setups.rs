@@ -95,6 +95,7 @@ fn devices_follow_each_other() {
 
     let data = tempfile::tempdir().expect("a folder");
     let lab = start(data.path(), "groups");
+    lab.until_state("red/led", "ready");
     lab.until_state("blue/led", "ready");
     let (status, answer) = lab.request("POST", "/api/v1/devices/red/led/on/set", Some(r#"{"value":true}"#));
     assert_eq!(status, 202, "{answer}");

@@ -171,13 +171,11 @@ async fn take_over(cell: Cell, anew: bool, delay: Duration) {
     }
     cell.outlast(delay, &mut observer).await;
     let fires = match cell.brand {
-        // With Clean Start the old session ends, which should fire a delayed will, too (MQTT-3.1.2-8). Neither
-        // broker does that: both take the new connection for the return that prevents the will.
-        _ if !delay.is_zero() => false,
-        Brand::Embedded => true,
-        // The connection ends without DISCONNECT, which should fire the will (MQTT-3.1.2-8); mosquitto takes
-        // the old client for the new one as long as it goes on with the session.
-        Brand::Mosquitto => anew,
+        // A new connection prevents a delayed will (MQTT-3.1.3-9), unless the session ends (MQTT-3.1.2-8).
+        Brand::Embedded => anew || delay.is_zero(),
+        // mosquitto takes the old client for the new one as long as it goes on with the session, and prevents a
+        // delayed will always.
+        Brand::Mosquitto => anew && delay.is_zero(),
     };
     let story = cell.story(observer).await;
     match fires {

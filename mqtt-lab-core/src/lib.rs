@@ -60,6 +60,8 @@ pub mod config;
 #[cfg(feature = "plugins")]
 mod file_stamp;
 #[cfg(feature = "runtime")]
+mod frame;
+#[cfg(feature = "runtime")]
 mod lab;
 #[cfg(feature = "runtime")]
 pub mod link;
@@ -68,11 +70,15 @@ mod plan;
 #[cfg(feature = "runtime")]
 mod pull;
 #[cfg(feature = "runtime")]
+mod reason;
+#[cfg(feature = "runtime")]
 mod running;
 #[cfg(feature = "runtime")]
 mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "runtime")]
+mod text;
 #[cfg(feature = "runtime")]
 pub mod trial;
 

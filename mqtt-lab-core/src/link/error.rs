@@ -1,6 +1,6 @@
 //! What can go wrong with a link, one enum per operation.
 
-use super::reason;
+use crate::reason;
 
 /// Why a link could not be started, subscribed or closed.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use super::frame::Malformed;
 use super::outgoing::Violation;
-use super::{LinkConfig, Version, reason};
+use super::{LinkConfig, Version};
+use crate::frame::Malformed;
+use crate::reason;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -92,6 +93,6 @@ mod tests {
         let config = LinkConfig::new("b:1", "lamp");
         let failure = Failure::Malformed(Malformed::Head(0x48));
         let text = failure.describe("b:1", &config);
-        assert_eq!(text, "broker b:1: protocol error: no packet of a broker begins with `0x48`");
+        assert_eq!(text, "broker b:1: protocol error: `0x48` begins no packet that the other side may send");
     }
 }

@@ -2,11 +2,11 @@
 
 use bytes::BytesMut;
 
-use super::frame;
 use super::inbox::Inbox;
 use super::outgoing::{Outgoing, Session};
 use super::wire::Packet;
 use super::{Qos, Version};
+use crate::frame::{self, Sender};
 
 /// A connection of either version with messages under way, whose broker sends these bytes.
 pub fn from_a_broker(bytes: &[u8]) {
@@ -23,7 +23,7 @@ pub fn from_a_broker(bytes: &[u8]) {
     let (mut inbox, mut done) = (Inbox::default(), Vec::new());
     inbox.connected(choice & 4 == 0);
     let mut stream = BytesMut::from(bytes);
-    while let Ok(Some(frame)) = frame::take(&mut stream, 10_000) {
+    while let Ok(Some(frame)) = frame::take(&mut stream, Sender::Broker, 10_000) {
         let Ok(packet) = version.read(&frame) else { return };
         let taken = match packet {
             Packet::Ack { id, ack } => outgoing.ack(id, ack).is_ok(),

@@ -5,11 +5,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use super::frame;
 use super::shared::{Shared, Stop, locked};
 use super::socket::Socket;
 use super::wire::{Connack, Hello, Packet};
-use super::{LinkConfig, Qos, Subscription, Version, Will, reason};
+use super::{LinkConfig, Qos, Subscription, Version, Will};
+use crate::frame::{self, Sender};
+use crate::reason;
 
 /// Connections being made at a time in this process: ten thousand at once would only time out.
 static CONNECTING: Semaphore = Semaphore::const_new(200);
@@ -246,7 +247,7 @@ async fn answer(
         socket.readable().await.map_err(Failure::Lost)?;
         // A reset is the same as an end: some brokers close on what they do not understand.
         let open = socket.read(read).unwrap_or(false);
-        if let Some(frame) = frame::take(read, limit)? {
+        if let Some(frame) = frame::take(read, Sender::Broker, limit)? {
             return match version.read(&frame)? {
                 // A broker of 3.1.1 that does not look at the version.
                 Packet::Connack(Connack { code: 0, old_form: true, .. }) => {
@@ -274,7 +275,7 @@ async fn granted(Greeting { socket, read, version, .. }: &mut Greeting) -> Optio
     version.subscribe(1, &[probe], &mut ask).ok()?;
     socket.write_all(&mut ask).await.ok()?;
     loop {
-        if let Some(frame) = frame::take(read, PROBE_BYTES).ok()? {
+        if let Some(frame) = frame::take(read, Sender::Broker, PROBE_BYTES).ok()? {
             match version.read(&frame).ok()? {
                 Packet::Suback { codes, .. } => return Qos::from_level(*codes.first()?),
                 _ => continue,

@@ -35,7 +35,6 @@ mod disk;
 mod error;
 mod events;
 mod failure;
-mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -46,7 +45,6 @@ mod message;
 mod outgoing;
 mod plug;
 mod queue;
-mod reason;
 mod seconds;
 mod session;
 mod shared;

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::Qos;
-use super::reason;
+use crate::reason;
 
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

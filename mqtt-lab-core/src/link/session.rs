@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::delivery::Reply;
 use super::failure::Failure;
-use super::frame;
 use super::handshake::Greeting;
 use super::inbox::Arrival;
 use super::outgoing::{self, Done, Out};
@@ -18,6 +17,7 @@ use super::subscriber::Subscriber;
 use super::watchdog::{Situation, Watchdog};
 use super::wire::{self, Connack, Header, Packet};
 use super::{Event, Incoming, LinkConfig, Publish, Qos, Version};
+use crate::frame::{self, Sender};
 
 /// Packets are gathered up to this size before they are written, in bytes.
 const BATCH: usize = 32 * 1024;
@@ -167,7 +167,9 @@ impl<'a> Session<'a> {
                 self.deaf = true;
                 return Ok(());
             }
-            let Some(frame) = frame::take(&mut self.read, self.limits.0)? else { return Ok(()) };
+            let Some(frame) = frame::take(&mut self.read, Sender::Broker, self.limits.0)? else {
+                return Ok(());
+            };
             let packet = self.version.read(&frame)?;
             self.take(packet, room)?;
         }
@@ -267,7 +269,7 @@ impl<'a> Session<'a> {
             } else if self.version.publish(message, header, self.limits.1, &mut self.write) {
                 self.messages = self.write.len();
             } else {
-                outgoing.refuse(id, Done::Rejected(super::reason::PACKET_TOO_LARGE));
+                outgoing.refuse(id, Done::Rejected(crate::reason::PACKET_TOO_LARGE));
             }
         }
         outgoing.take_done(&mut self.done);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::oneshot;
 
 use super::shared::SubscribeRequest;
-use super::{LinkError, Subscription, reason};
+use super::{LinkError, Subscription};
+use crate::reason;
 
 /// Filters in one SUBSCRIBE.
 const CHUNK: usize = 32;

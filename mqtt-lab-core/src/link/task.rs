@@ -10,7 +10,8 @@ use super::plug::while_in;
 use super::session::{End, Session};
 use super::shared::{Shared, locked};
 use super::status::count;
-use super::{Event, LinkConfig, Plug, reason};
+use super::{Event, LinkConfig, Plug};
+use crate::reason;
 
 /// Runs a link to its end. Dropped, even before it began, it ends the link as well: a runtime that is
 /// shut down does that.

@@ -10,11 +10,11 @@ mod v5;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::frame::{Frame, Malformed, variable_int};
 use super::inbox::Acknowledgement;
 use super::outgoing::Ack;
-use super::reason;
 use super::{LinkConfig, Properties, Publish, Qos, Subscription, Version, Will};
+use crate::frame::{Frame, Malformed, variable_int};
+use crate::reason;
 
 pub(super) const PINGREQ: [u8; 2] = [0xC0, 0];
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::link::frame;
+use crate::frame::{self, Sender};
 use crate::link::{Credentials, Version::V5, Version::V311};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn config() -> LinkConfig {
 }
 
 fn read(version: Version, bytes: &[u8]) -> Result<Packet, Malformed> {
-    let frame = frame::take(&mut BytesMut::from(bytes), 1_000_000)?;
+    let frame = frame::take(&mut BytesMut::from(bytes), Sender::Broker, 1_000_000)?;
     version.read(&frame.expect("complete"))
 }
 
@@ -164,7 +164,7 @@ proptest! {
         let framed = [&[head, length][..], &bytes[..usize::from(length)]].concat();
         for version in [V311, V5] {
             let mut stream = BytesMut::from(&framed[..]);
-            while let Ok(Some(frame)) = frame::take(&mut stream, 1_000) {
+            while let Ok(Some(frame)) = frame::take(&mut stream, Sender::Broker, 1_000) {
                 let _ = version.read(&frame);
             }
         }

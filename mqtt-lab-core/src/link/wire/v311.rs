@@ -3,10 +3,10 @@
 use bytes::BytesMut;
 use rumqttc::mqttbytes::{FixedHeader, QoS, v4};
 
-use super::super::frame::{Frame, Malformed};
 use super::super::seconds;
 use super::super::{Publish, Qos, Subscription};
 use super::{Header, Hello, Message, Packet, detach};
+use crate::frame::{Frame, Malformed};
 
 fn level(qos: Qos) -> QoS {
     match qos {

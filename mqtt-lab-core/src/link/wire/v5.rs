@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::{QoS, v5};
 use tokio::time::Instant;
 
-use super::super::frame::{Frame, Malformed};
 use super::super::seconds;
 use super::super::{Properties, Publish, Qos, Subscription, Will};
 use super::{Connack, Header, Hello, Message, Packet, detach};
+use crate::frame::{Frame, Malformed};
 
 fn level(qos: Qos) -> QoS {
     match qos {

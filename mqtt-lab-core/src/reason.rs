@@ -1,20 +1,51 @@
 //! MQTT 5 reason codes in words (MQTT 5.0 section 2.4).
 
 /// No matching subscribers: a success that tells the publisher nobody listens.
-pub(super) const NO_SUBSCRIBERS: u8 = 0x10;
+pub(crate) const NO_SUBSCRIBERS: u8 = 0x10;
 /// Reason codes from here on are failures.
-pub(super) const FAILURE: u8 = 0x80;
-pub(super) const UNSUPPORTED_VERSION: u8 = 0x84;
-pub(super) const BAD_LOGIN: u8 = 0x86;
-pub(super) const NOT_AUTHORIZED: u8 = 0x87;
-pub(super) const TAKEN_OVER: u8 = 0x8E;
-pub(super) const ID_NOT_FOUND: u8 = 0x92;
-pub(super) const PACKET_TOO_LARGE: u8 = 0x95;
-pub(super) const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
-pub(super) const QOS_NOT_SUPPORTED: u8 = 0x9B;
+pub(crate) const FAILURE: u8 = 0x80;
+#[cfg(feature = "broker")]
+pub(crate) use brokers::*;
+pub(crate) const UNSUPPORTED_VERSION: u8 = 0x84;
+pub(crate) const BAD_LOGIN: u8 = 0x86;
+pub(crate) const NOT_AUTHORIZED: u8 = 0x87;
+pub(crate) const TAKEN_OVER: u8 = 0x8E;
+pub(crate) const ID_NOT_FOUND: u8 = 0x92;
+pub(crate) const PACKET_TOO_LARGE: u8 = 0x95;
+pub(crate) const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
+pub(crate) const QOS_NOT_SUPPORTED: u8 = 0x9B;
+
+/// Those that only a broker gives.
+#[cfg(feature = "broker")]
+mod brokers {
+    pub(crate) const NO_SUBSCRIPTION: u8 = 0x11;
+    pub(crate) const MALFORMED: u8 = 0x81;
+    pub(crate) const PROTOCOL_ERROR: u8 = 0x82;
+    pub(crate) const CLIENT_ID: u8 = 0x85;
+    pub(crate) const SERVER_BUSY: u8 = 0x89;
+    pub(crate) const SHUTTING_DOWN: u8 = 0x8B;
+    pub(crate) const AUTHENTICATION_METHOD: u8 = 0x8C;
+    pub(crate) const KEEP_ALIVE: u8 = 0x8D;
+    pub(crate) const TOPIC_FILTER: u8 = 0x8F;
+    pub(crate) const TOPIC_NAME: u8 = 0x90;
+    pub(crate) const TOPIC_ALIAS: u8 = 0x94;
+    pub(crate) const QUOTA_EXCEEDED: u8 = 0x97;
+
+    /// The 3.1.1 CONNACK return code of an MQTT 5 reason code (MQTT 3.1.1 section 3.2.2.3).
+    pub(crate) fn to_connack_311(code: u8) -> u8 {
+        match code {
+            0 => 0,
+            super::UNSUPPORTED_VERSION => 1,
+            CLIENT_ID => 2,
+            super::BAD_LOGIN => 4,
+            super::NOT_AUTHORIZED => 5,
+            _ => 3,
+        }
+    }
+}
 
 /// The meaning of a reason code.
-pub(super) fn text(code: u8) -> &'static str {
+pub(crate) fn text(code: u8) -> &'static str {
     match code {
         0x00 => "normal disconnection",
         0x04 => "disconnected with will",
@@ -59,7 +90,7 @@ pub(super) fn text(code: u8) -> &'static str {
 }
 
 /// The MQTT 5 reason code of a 3.1.1 CONNACK return code (MQTT 3.1.1 section 3.2.2.3).
-pub(super) fn from_connack_311(code: u8) -> u8 {
+pub(crate) fn from_connack_311(code: u8) -> u8 {
     match code {
         0 => 0,
         1 => UNSUPPORTED_VERSION,
