@@ -10,6 +10,7 @@ use mqtt_lab_core::link::{Qos, Version};
 use crate::brokers::{Brokers, Kind};
 use crate::fault::{self, FAULTS, Fault};
 use crate::sender::{self, Client};
+use crate::support::database::Database;
 use crate::support::proxy::Proxy;
 use crate::witness::{Ingest, Seen, Witness};
 
@@ -67,6 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) disordered: usize,
     /// How often the sender connected again.
     pub(crate) reconnects: u64,
+    /// Messages that were not in the database when it went on.
+    pub(crate) held_up: u64,
     /// Rows in SQL, the distinct values among them, and what the lab counts as lost; of every lab.
     pub(crate) stored: Vec<Stored>,
 }
@@ -91,9 +94,17 @@ impl Cell {
         }
         let mut route = vec![proxy.address().to_string()];
         route.extend(brokers.addresses().into_iter().skip(1));
-        let fault = fault::plan(self, messages, &proxy, brokers);
+        let folder = labs[0].folder().to_path_buf();
+        let fault = fault::plan(self, messages, &proxy, brokers, Database::of(&folder).await);
         let sent = sender::send(self, client, &route, messages).await;
-        let brokers = fault.await.expect("the fault's task lives");
+        let (brokers, mut database) = fault.await.expect("the fault's task lives");
+        let held_up = if self.fault == Fault::DatabaseStopped {
+            let held_up = u64::from(messages) - database.samples("sender").await.0;
+            database.go_on().await;
+            held_up
+        } else {
+            0
+        };
         let mut seen = Vec::new();
         for witness in witnesses {
             seen.push(witness.finish(messages).await);
@@ -116,6 +127,7 @@ impl Cell {
             repeated: seen.iter().map(Seen::repeated).sum(),
             disordered: seen.iter().map(Seen::disordered).sum(),
             reconnects: sent.reconnects,
+            held_up,
             stored,
         }
     }

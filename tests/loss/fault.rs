@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::brokers::Brokers;
 use crate::cell::Cell;
+use crate::support::database::Database;
 use crate::support::proxy::{Proxy, Way};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,16 +25,19 @@ pub(crate) enum Fault {
     BrokerKill,
     /// `kill -9` of the sending process, which has a spool on disk.
     SenderKill,
+    /// The database of the lab that stores stands still from somewhere in the middle until all is sent.
+    DatabaseStopped,
     /// The first of two brokers cannot be reached any more.
     Failover,
 }
 
-pub(crate) const FAULTS: [Fault; 6] = [
+pub(crate) const FAULTS: [Fault; 7] = [
     Fault::TwoCuts,
     Fault::CutMidPacket,
     Fault::Blackhole,
     Fault::BrokerKill,
     Fault::SenderKill,
+    Fault::DatabaseStopped,
     Fault::Failover,
 ];
 
@@ -45,13 +49,20 @@ impl fmt::Display for Fault {
             Self::Blackhole => "blackhole",
             Self::BrokerKill => "broker kill -9",
             Self::SenderKill => "sender kill -9",
+            Self::DatabaseStopped => "database stops",
             Self::Failover => "failover",
         })
     }
 }
 
 /// Plans the fault; it happens when so many bytes have passed. The task ends when it is over.
-pub(crate) fn plan(cell: &Cell, messages: u32, proxy: &Arc<Proxy>, brokers: Brokers) -> JoinHandle<Brokers> {
+pub(crate) fn plan(
+    cell: &Cell,
+    messages: u32,
+    proxy: &Arc<Proxy>,
+    brokers: Brokers,
+    mut database: Database,
+) -> JoinHandle<(Brokers, Database)> {
     let mut random = StdRng::seed_from_u64(cell.seed);
     // What one message takes at least, so that the fault comes before the end.
     let bytes = u64::from(messages) * 50;
@@ -69,7 +80,11 @@ pub(crate) fn plan(cell: &Cell, messages: u32, proxy: &Arc<Proxy>, brokers: Brok
                 if acks > 0 { (Way::ToClient, acks / 2 + second % 64) } else { (Way::ToBroker, second) };
             proxy.cut_after(way, at);
         }
-        Fault::Blackhole | Fault::BrokerKill | Fault::SenderKill | Fault::Failover => {}
+        Fault::Blackhole
+        | Fault::BrokerKill
+        | Fault::SenderKill
+        | Fault::DatabaseStopped
+        | Fault::Failover => {}
     }
     let (proxy, fault) = (Arc::clone(proxy), cell.fault);
     tokio::spawn(async move {
@@ -84,6 +99,10 @@ pub(crate) fn plan(cell: &Cell, messages: u32, proxy: &Arc<Proxy>, brokers: Brok
                 proxy.cut();
                 proxy.silence(false);
             }
+            Fault::DatabaseStopped => {
+                proxy.passed(Way::ToBroker, first).await;
+                database.stop().await;
+            }
             Fault::BrokerKill => {
                 proxy.passed(Way::ToBroker, first).await;
                 brokers.kill_first_and_start_again(&proxy).await;
@@ -94,6 +113,6 @@ pub(crate) fn plan(cell: &Cell, messages: u32, proxy: &Arc<Proxy>, brokers: Brok
                 proxy.cut();
             }
         }
-        brokers
+        (brokers, database)
     })
 }

@@ -2,6 +2,7 @@
 
 use mqtt_lab_core::link::Qos;
 
+use crate::brokers::Kind;
 use crate::cell::{Cell, Outcome, messages};
 use crate::fault::Fault;
 use crate::sender::Client;
@@ -23,7 +24,7 @@ impl Line {
     }
 
     fn text(&self) -> String {
-        let Outcome { lost, lost_after_ack, repeated, disordered, reconnects, stored } = &self.ours;
+        let Outcome { lost, lost_after_ack, repeated, disordered, reconnects, stored, .. } = &self.ours;
         let stored: Vec<_> = stored
             .iter()
             .map(|stored| match stored.counted_lost {
@@ -51,14 +52,24 @@ fn broken(cell: &Cell, ours: &Outcome, messages: u32) -> Vec<String> {
             broken.push(promise.to_owned());
         }
     };
-    must(ours.reconnects > 0, "the fault hits the connection");
+    match cell.fault {
+        Fault::DatabaseStopped => {
+            must(ours.held_up > 0, "the fault hits messages on their way to the database")
+        }
+        _ => must(ours.reconnects > 0, "the fault hits the connection"),
+    }
     if cell.qos != Qos::AtMostOnce {
         must(ours.lost == ours.lost_after_ack, "nothing is lost that the broker had not acknowledged");
-        // A broker that is killed loses what it had acknowledged and not yet written; that is shown, and its own.
-        let killed = cell.fault == Fault::BrokerKill;
+        // What mosquitto had acknowledged and not yet written when it was killed is shown, and its own.
+        let killed = cell.fault == Fault::BrokerKill && cell.broker == Kind::Mosquitto;
         must(ours.lost_after_ack == 0 || killed, "the broker keeps what it has acknowledged");
     }
-    let once = matches!(cell.fault, Fault::TwoCuts | Fault::CutMidPacket | Fault::Blackhole);
+    let kept = cell.fault == Fault::BrokerKill && cell.broker == Kind::Embedded;
+    let once = kept
+        || matches!(
+            cell.fault,
+            Fault::TwoCuts | Fault::CutMidPacket | Fault::Blackhole | Fault::DatabaseStopped
+        );
     if once && cell.qos == Qos::ExactlyOnce {
         must(ours.repeated == 0, "QoS 2 is exactly once");
     }

@@ -1,6 +1,7 @@
 //! Who watches: a subscriber at QoS 2 that is none of the lab's, and a lab that stores.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use mqtt_lab_core::link::{Event, Link, LinkConfig, Qos, Subscription};
@@ -101,6 +102,11 @@ impl Ingest {
         })
         .await
         .expect("a lab")
+    }
+
+    /// Where its database is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Once it has a connection.
