@@ -38,6 +38,8 @@ pub(crate) enum Command {
     },
     /// Prints the JSON Schema of configuration files, from which editors complete
     Schema,
+    /// Prints every option of configuration files as Markdown: `docs/options.md`
+    Options,
     /// Makes a plugin of your own to begin with: a sensor or an actuator
     New(NewOptions),
     /// Looks at a plugin without a lab

@@ -30,6 +30,7 @@ pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failu
         return Err(Failure::config(format!("there is no kind `{name}`"), Some(hint)));
     };
     print!("{}", kind.sample_toml());
+    crate::options::print_kind(kind);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod follow;
 mod kinds;
 mod locate;
 mod new;
+mod options;
 mod plugin;
 mod plugs;
 mod run;
@@ -29,6 +30,10 @@ fn main() -> ExitCode {
         Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
         Command::Config { file } => config::shown::print(file.as_deref()),
         Command::Schema => schema::print(),
+        Command::Options => {
+            options::print();
+            Ok(())
+        }
         Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),
     };

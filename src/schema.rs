@@ -31,7 +31,7 @@ fn make() -> Value {
 
 /// The rule that a kind has the settings it has; kinds of a plugin may have the same name.
 fn rule(kind: &Kind) -> Option<Value> {
-    let settings = kind.settings_schema();
+    let settings = settings(kind);
     (!settings.is_null()).then(|| {
         json!({
             "if": {
@@ -41,4 +41,35 @@ fn rule(kind: &Kind) -> Option<Value> {
             "then": { "properties": { "settings": settings } },
         })
     })
+}
+
+/// The schema of a kind's settings, with what it refers to in its place: a reference would look for it in the whole
+/// lab's schema.
+pub(crate) fn settings(kind: &Kind) -> Value {
+    let mut settings = kind.settings_schema();
+    let parts = settings.as_object_mut().and_then(|all| all.remove("$defs")).unwrap_or_default();
+    if let Some(all) = settings.as_object_mut() {
+        all.remove("$schema");
+    }
+    inline(&mut settings, &parts);
+    settings
+}
+
+fn inline(schema: &mut Value, parts: &Value) {
+    let named = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.strip_prefix("#/$defs/"))
+        .map(|name| parts[name].clone());
+    if let (Some(Value::Object(part)), Some(all)) = (named, schema.as_object_mut()) {
+        all.remove("$ref");
+        for (key, value) in part {
+            // What is said at the place counts more than what the part says of itself.
+            all.entry(key).or_insert(value);
+        }
+    }
+    match schema {
+        Value::Object(all) => all.values_mut().for_each(|inner| inline(inner, parts)),
+        Value::Array(all) => all.iter_mut().for_each(|inner| inline(inner, parts)),
+        _ => {}
+    }
 }

@@ -52,7 +52,7 @@ fn mistakes_come_with_line_column_key_and_hint() {
     );
     wrong(
         "[[sensor]]\nkind = \"temperature\"\n[sensor.settings]\nstart_celsius = 200\n",
-        "error: lab.toml:3:9: `sensor.settings`: `start_celsius = 200` must be from -40 to 85",
+        "error: lab.toml:4:17: `sensor.settings.start_celsius`: expected a number from -40 to 85, found 200",
     );
     wrong(
         "[[sensor]]\nkind = \"led\"\n",

@@ -68,6 +68,14 @@ fn the_schema_beside_the_setups_is_the_schema() {
 }
 
 #[test]
+fn the_reference_tells_every_option() {
+    let output = run(&["options"], &folder());
+    let reference = std::fs::read_to_string(folder().join("../docs/options.md")).expect("the reference");
+    let told = "out of date: `cargo run -- options > docs/options.md`";
+    assert!(reference == String::from_utf8_lossy(&output.stdout), "{told}");
+}
+
+#[test]
 fn every_device_of_every_setup_gets_ready() {
     for (name, file) in setups().into_iter().filter(|(name, _)| ![LARGE, GUEST].contains(&name.as_str())) {
         let data = tempfile::tempdir().expect("a folder");

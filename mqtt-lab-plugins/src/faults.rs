@@ -6,6 +6,7 @@ use crate::setting;
 use mqtt_lab_core::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::Serialize;
 
 /// The control variable that chooses.
 const FAULT: &str = "fault";
@@ -21,7 +22,7 @@ const DROPOUTS: f64 = 0.5;
 const SEED: u64 = 0x6661_756c_7473;
 
 /// What is wrong with a sensor. The size is that of `fault-size`, in the unit of the value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Nothing: the true value.

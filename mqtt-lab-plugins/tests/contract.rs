@@ -105,6 +105,48 @@ fn every_sample_is_complete_and_its_defaults_are_true() {
     }
 }
 
+/// The range in a setting's schema, from which editors and `mqtt-lab check` go, is the one that the device keeps,
+/// and the one that its text tells.
+#[test]
+fn every_range_in_a_schema_is_true() {
+    let mut ranges = 0;
+    for kind in plugin().kinds().iter().filter(|kind| !HARDWARE.contains(&kind.name())) {
+        let schema = kind.settings_schema();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let (Some(min), Some(max)) = (property["minimum"].as_f64(), property["maximum"].as_f64()) else {
+                let number = property["type"] == "number" || property["type"] == "integer";
+                assert!(name == "seed" || !number, "{}: `{name}` has no range", kind.name());
+                continue;
+            };
+            let whole = property["type"] == "integer";
+            let attempt = |value: f64| {
+                #[allow(clippy::cast_possible_truncation, reason = "whole numbers of settings are small")]
+                let value = if whole { (value as i64).into() } else { serde_json::Value::from(value) };
+                let settings = serde_json::Map::from_iter([(name.clone(), value)]);
+                Bench::try_new(&plugin(), kind.name(), settings)
+            };
+            let beyond = if whole { 1.0 } else { (max - min) / 1_000.0 };
+            for value in [min, max] {
+                let taken = attempt(value);
+                // One setting may depend on another, which is then the one that is named.
+                let refused = taken.err().filter(|error| error.to_string().contains(&format!("`{name} = ")));
+                assert!(refused.is_none(), "{}: {refused:?}", kind.name());
+            }
+            assert!(
+                attempt(min - beyond).is_err() && attempt(max + beyond).is_err(),
+                "{}: `{name}`",
+                kind.name()
+            );
+            let text = property["description"].as_str().expect("a doc comment");
+            let numbers: Vec<f64> =
+                text.split(['(', ')', ' ', ':', ';', ',']).filter_map(|word| word.parse().ok()).collect();
+            assert!(numbers.windows(2).any(|pair| pair == [min, max]), "{}: `{name}`: {text}", kind.name());
+            ranges += 1;
+        }
+    }
+    assert!(ranges > 40, "{ranges} ranges");
+}
+
 #[test]
 fn motion_is_reported_when_it_begins_and_when_it_ends() {
     let mut bench = Bench::new(&plugin(), "motion", [("hold_s", 3.0)]);

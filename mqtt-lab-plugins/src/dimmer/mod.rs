@@ -14,6 +14,7 @@ pub struct Dimmer {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Brightness at the start, in % (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub brightness_percent: f64,
 }
 

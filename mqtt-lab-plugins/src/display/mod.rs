@@ -16,8 +16,10 @@ pub struct Settings {
     /// Text at the start.
     pub text: String,
     /// Longest text, in bytes (1 to 256). A letter of the English alphabet is one byte, an umlaut two.
+    #[schemars(range(min = 1, max = 256))]
     pub max_bytes: u32,
     /// Decimals of a number (0 to 6).
+    #[schemars(range(min = 0, max = 6))]
     pub decimals: u8,
     /// What stands behind a number, such as "°C".
     pub unit: String,

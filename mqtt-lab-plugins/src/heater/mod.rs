@@ -16,8 +16,10 @@ pub struct Heater {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Power at a level of 100 %, in W (1 to 100000).
+    #[schemars(range(min = 1.0, max = 100_000.0))]
     pub rated_watts: f64,
     /// Level at the start, in % of the rated power (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub level_percent: f64,
     /// Whether it is on at the start.
     pub on: bool,

@@ -19,12 +19,15 @@ pub struct Humidity {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Relative humidity at the start and on average, in % (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub start_percent: f64,
-    /// Largest change from one reading to the next, in percentage points.
+    /// Largest change from one reading to the next, in percentage points (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub max_step_percent: f64,
     /// What is wrong with the sensor.
     pub fault: Fault,
     /// How far a fault falsifies the value, in percentage points (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0), extend("x-unit" = "%"))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -7,10 +7,11 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 use lm75::Lm75;
 use mqtt_lab_core::prelude::*;
+use serde::Serialize;
 use sht4x::{Precision, Sht4x};
 
 /// A chip of this kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Chip {
     /// LM75 and its many copies: temperature, 9 bits.

@@ -26,20 +26,27 @@ pub struct Light {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Illuminance at noon under a clear sky, in lx (1 to 150000): outdoors 100000, at a window 10000.
+    #[schemars(range(min = 1.0, max = 150_000.0))]
     pub clear_lux: f64,
     /// Length of a simulated day, in seconds (1 to 604800).
+    #[schemars(range(min = 1.0, max = 604_800.0))]
     pub day_s: f64,
     /// Hour of the day at the start (0 to 24).
+    #[schemars(range(min = 0.0, max = 24.0))]
     pub start_hour: f64,
     /// Part of the sky that clouds cover at the start and on average, in % (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub cloud_percent: f64,
     /// Largest change of the clouds from one reading to the next, in percentage points (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub max_cloud_step_percent: f64,
     /// Time is rounded to this many seconds (0 to 60), so that the same seed gives the same values; 0: exact.
+    #[schemars(range(min = 0.0, max = 60.0))]
     pub time_step_s: f64,
     /// What is wrong with the sensor.
     pub fault: Fault,
     /// How far a fault falsifies the value, in lx (0 to 150000).
+    #[schemars(range(min = 0.0, max = 150_000.0), extend("x-unit" = "lx"))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -24,8 +24,10 @@ pub struct Motion {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Time between two people on average, in seconds (0.01 to 86400).
+    #[schemars(range(min = 0.01, max = 86_400.0))]
     pub mean_pause_s: f64,
     /// How long motion is reported, in seconds (0.01 to 86400).
+    #[schemars(range(min = 0.01, max = 86_400.0))]
     pub hold_s: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -33,16 +33,21 @@ pub struct Power {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Power of what is plugged in at the start, in W (0 to 100000).
+    #[schemars(range(min = 0.0, max = 100_000.0))]
     pub load_watts: f64,
     /// Power that the meter itself takes, in W (0 to 1000).
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub standby_watts: f64,
     /// Standard deviation of the measurement, in % of the power (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub noise_percent: f64,
     /// Time is rounded to this many seconds (0 to 60), so that the same seed gives the same values; 0: exact.
+    #[schemars(range(min = 0.0, max = 60.0))]
     pub time_step_s: f64,
     /// What is wrong with the sensor.
     pub fault: Fault,
     /// How far a fault falsifies the power, in W (0 to 150000).
+    #[schemars(range(min = 0.0, max = 150_000.0), extend("x-unit" = "W"))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

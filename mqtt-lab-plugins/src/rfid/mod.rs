@@ -40,8 +40,10 @@ pub struct Settings {
     /// Ids of the cards (1 to 100 of them, each of 1 to 32 bytes).
     pub cards: Vec<String>,
     /// Time that somebody stays away on average, in seconds (0.01 to 604800).
+    #[schemars(range(min = 0.01, max = 604_800.0))]
     pub mean_away_s: f64,
     /// Time that somebody stays inside on average, in seconds (0.01 to 604800).
+    #[schemars(range(min = 0.01, max = 604_800.0))]
     pub mean_stay_s: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -31,22 +31,30 @@ pub struct Room {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Temperature at the start, in °C (-50 to 150).
+    #[schemars(range(min = -50.0, max = 150.0))]
     pub start_celsius: f64,
     /// Heat that warms the room by one kelvin, in J/K (1 to 1e9).
+    #[schemars(range(min = 1.0, max = 1e9))]
     pub capacity_joules_per_kelvin: f64,
     /// Heat flow to the outside per kelvin of difference, in W/K (0.01 to 1e6).
+    #[schemars(range(min = 0.01, max = 1e6))]
     pub loss_watts_per_kelvin: f64,
     /// Temperature outside at the start, in °C (-50 to 60).
+    #[schemars(range(min = -50.0, max = 60.0))]
     pub outside_celsius: f64,
     /// Power of the heating at the start, in W (-100000 to 100000).
+    #[schemars(range(min = -100_000.0, max = 100_000.0))]
     pub power_watts: f64,
     /// Power of sun, people and devices at the start, in W (-100000 to 100000).
+    #[schemars(range(min = -100_000.0, max = 100_000.0))]
     pub other_power_watts: f64,
     /// Standard deviation of the thermometer, in K (0 to 10).
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub noise_kelvin: f64,
     /// What is wrong with the thermometer.
     pub fault: Fault,
     /// How far a fault falsifies the value, in K (0 to 200).
+    #[schemars(range(min = 0.0, max = 200.0), extend("x-unit" = "K"))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

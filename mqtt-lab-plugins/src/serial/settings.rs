@@ -1,6 +1,7 @@
 //! What stands in the TOML file.
 
 use mqtt_lab_core::prelude::*;
+use serde::Serialize;
 use std::time::Duration;
 
 /// The `settings` of a board on a serial port.
@@ -11,13 +12,16 @@ pub struct Settings {
     pub port: String,
     /// Speed in baud, as in the board's `Serial.begin` (300 to 4000000).
     #[serde(default = "baud")]
+    #[schemars(range(min = 300, max = 4000000), extend("x-unit" = "Bd"))]
     pub baud: u32,
     /// How long a command waits for the board's first line after the port was opened, in seconds (0 to 60):
     /// opening restarts many boards.
     #[serde(default = "boot_s")]
+    #[schemars(range(min = 0.0, max = 60.0))]
     pub boot_s: f64,
     /// How long the board may take to confirm a command, in seconds (0.01 to 60).
     #[serde(default = "answer_s")]
+    #[schemars(range(min = 0.01, max = 60.0))]
     pub answer_s: f64,
     /// What the board prints.
     pub channels: Vec<ChannelSettings>,
@@ -44,7 +48,7 @@ pub struct ChannelSettings {
 }
 
 /// What the values of a channel are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelType {
     /// Numbers.

@@ -6,10 +6,11 @@ use crate::chance;
 use mqtt_lab_core::prelude::*;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde::Serialize;
 use std::f64::consts::TAU;
 
 /// What is multiplied by the amplitude, and the offset added to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Waveform {
     /// 0: the offset alone.

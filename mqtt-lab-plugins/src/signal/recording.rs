@@ -1,13 +1,14 @@
 //! A column of a CSV file, replayed.
 
 use mqtt_lab_core::prelude::*;
+use serde::Serialize;
 use std::fs;
 
 /// Largest file, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Which column of a file: its number, counted from 1, or its heading.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Column {
     /// Its number, counted from 1. A first line without a number there is a heading.
@@ -17,7 +18,7 @@ pub enum Column {
 }
 
 /// What comes after the last value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AtEnd {
     /// The first one again.

@@ -12,12 +12,16 @@ pub struct Settings {
     /// Waveform at the start.
     pub waveform: Waveform,
     /// What the waveform is multiplied by (-1e6 to 1e6).
+    #[schemars(range(min = -1e6, max = 1e6))]
     pub amplitude: f64,
     /// What is added then (-1e6 to 1e6).
+    #[schemars(range(min = -1e6, max = 1e6))]
     pub offset: f64,
     /// Length of a period of `sine`, `square` and `sawtooth`; when `step` goes up; in seconds (0.001 to 604800).
+    #[schemars(range(min = 0.001, max = 604_800.0))]
     pub period_s: f64,
     /// Part of a period in which `square` is up, in % (0 to 100).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub duty_percent: f64,
     /// Formula of `expression` in `t`, seconds since the start (at most 256 bytes).
     pub expression: String,
@@ -32,10 +36,12 @@ pub struct Settings {
     /// Unit of the values; empty: none.
     pub unit: String,
     /// Time is rounded to this many seconds (0 to 60), so that the same seed gives the same values; 0: exact.
+    #[schemars(range(min = 0.0, max = 60.0))]
     pub time_step_s: f64,
     /// What is wrong with the sensor.
     pub fault: Fault,
     /// How far a fault falsifies the value (0 to 2e9).
+    #[schemars(range(min = 0.0, max = 2e9))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -19,12 +19,15 @@ pub struct Temperature {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Temperature at the start and on average, in °C (-40 to 85).
+    #[schemars(range(min = -40.0, max = 85.0))]
     pub start_celsius: f64,
-    /// Largest change from one reading to the next, in K.
+    /// Largest change from one reading to the next, in K (0 to 125).
+    #[schemars(range(min = 0.0, max = 125.0))]
     pub max_step_kelvin: f64,
     /// What is wrong with the sensor.
     pub fault: Fault,
     /// How far a fault falsifies the value, in K (0 to 125).
+    #[schemars(range(min = 0.0, max = 125.0), extend("x-unit" = "K"))]
     pub fault_size: f64,
     /// Where the randomness begins.
     pub seed: u64,

@@ -1,9 +1,10 @@
 //! The two ways from a difference of temperatures to an output.
 
 use mqtt_lab_core::prelude::*;
+use serde::Serialize;
 
 /// How the output is calculated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Fully on or off, with a hysteresis.

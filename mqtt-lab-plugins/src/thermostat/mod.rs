@@ -36,16 +36,21 @@ pub struct Thermostat {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Temperature that is wanted at the start, in °C (5 to 35).
+    #[schemars(range(min = 5.0, max = 35.0))]
     pub setpoint_celsius: f64,
     /// How the output is calculated at the start.
     pub mode: Mode,
     /// Width between switching on and off in mode two-point, in K (0 to 10).
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub hysteresis_kelvin: f64,
     /// Output per kelvin of difference in mode pi, in %/K (0 to 10000).
+    #[schemars(range(min = 0.0, max = 10_000.0), extend("x-unit" = "%/K"))]
     pub kp: f64,
     /// Output per kelvin of difference and second in mode pi, in %/(K·s) (0 to 10000).
+    #[schemars(range(min = 0.0, max = 10_000.0), extend("x-unit" = "%/(K·s)"))]
     pub ki: f64,
     /// Age from which a temperature does not count any more, in seconds (1 to 86400).
+    #[schemars(range(min = 1.0, max = 86_400.0))]
     pub stale_after_s: f64,
 }
 
