@@ -75,6 +75,8 @@ mod runtime;
 pub mod testing;
 #[cfg(feature = "runtime")]
 pub mod trial;
+#[cfg(feature = "runtime")]
+mod variables;
 
 pub use actuator::Actuator;
 #[cfg(feature = "runtime")]
@@ -100,6 +102,8 @@ pub use running::RunningLab;
 pub use schemars;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
+#[cfg(feature = "runtime")]
+pub use variables::{KeptVariable, MAX_VARIABLES, VARIABLES, VariableError, VariableMemory, Variables};
 
 /// Everything a plugin needs: `use mqtt_lab_core::prelude::*;`.
 ///
