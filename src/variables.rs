@@ -12,8 +12,14 @@ pub(crate) async fn serve(
     devices: &mut RunningLab,
 ) {
     let answer = done(variables, request.wish.clone(), lab, devices).await;
-    if answer.is_ok() && request.wish != VariableWish::List {
-        tracing::info!(wish = ?request.wish, "variables");
+    let done = match &request.wish {
+        VariableWish::List => None,
+        VariableWish::Create(new) => Some(("made", &new.id)),
+        VariableWish::Change { id, .. } => Some(("changed", id)),
+        VariableWish::Delete { id, .. } => Some(("deleted", id)),
+    };
+    if let (Some((what, variable)), Ok(_)) = (done, &answer) {
+        tracing::info!(variable, "variable {what} in the page");
     }
     request.answer(answer);
 }

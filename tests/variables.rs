@@ -126,6 +126,12 @@ fn a_value_that_does_not_fit_the_changed_file_gives_way_to_the_first_one() {
     let mut lab = setup.start();
     lab.until("the value `34` from before does not fit any more; the variable starts with `21.5`");
     until_value(&lab, "demo/variables", "set-point", &json!(21.5));
+    lab.kill();
+    setup.change(DECLARED);
+    let lab = setup.start();
+    until_value(&lab, "demo/variables", "set-point", &json!(21.5));
+    let (_, output) = lab.interrupt();
+    assert!(!output.iter().any(|line| line.contains("WARN")), "given up for good: {output:#?}");
 }
 
 #[test]

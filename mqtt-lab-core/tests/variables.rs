@@ -11,19 +11,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use support::changing::{Bench, device};
 
+/// What a user made a variable, and its value.
+type Page = (Option<VariableConfig>, Option<Value>);
+
 /// A memory that outlives the lab; it can be told to fail.
 #[derive(Default)]
 struct Notebook {
-    pages: Mutex<BTreeMap<(String, String), (Option<VariableConfig>, Option<Value>)>>,
+    pages: Mutex<BTreeMap<(String, String), Page>>,
     full: AtomicBool,
 }
 
 impl Notebook {
-    fn note(
-        &self,
-        (group, id): (&str, &str),
-        write: impl FnOnce(&mut (Option<VariableConfig>, Option<Value>)),
-    ) -> Result<()> {
+    fn note(&self, (group, id): (&str, &str), write: impl FnOnce(&mut Page)) -> Result<()> {
         if self.full.load(Ordering::SeqCst) {
             return Err(Error::new("the notebook is full"));
         }

@@ -26,6 +26,9 @@ pub(super) fn kind(values: Arc<Values>) -> Kind {
         let values = Arc::clone(&values);
         Box::pin(async move {
             let Settings { variables } = parse(settings)?;
+            for variable in &variables {
+                values.settle(variable).await;
+            }
             Ok(Box::new(Holder { variables, values }) as Box<dyn Device>)
         })
     });

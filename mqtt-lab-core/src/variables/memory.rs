@@ -62,26 +62,28 @@ impl Values {
         Self { memory: Some(memory), set: Mutex::new(set.collect()) }
     }
 
-    /// The value of a variable: the last one that was set, if it still fits, else its first one.
+    /// The value of a variable: the last one that was set, if it fits, else its first one.
     pub(super) fn of(&self, variable: &VariableConfig) -> Value {
         let channel = variable.channel();
-        let first =
-            || channel.check(variable.value.as_ref()).map_or_else(|_| variable.value.clone(), Value::from);
-        let mut set = self.set();
-        let Some(kept) = set.get(&key(variable)) else { return first() };
-        match channel.check(kept.as_ref()) {
-            Ok(fits) => fits.into(),
-            Err(error) => {
-                let (name, first) = (variable.name(), first());
-                tracing::warn!(
-                    variable = name,
-                    %error,
-                    "the value `{kept}` from before does not fit any more; the variable starts with `{first}`"
-                );
-                // Said once.
-                set.remove(&key(variable));
-                first
-            }
+        let set = self.set();
+        let fits = set.get(&key(variable)).and_then(|kept| channel.check(kept.as_ref()).ok());
+        fits.map_or_else(|| first(variable), Value::from)
+    }
+
+    /// Gives up a value from before that does not fit what the variable is now, for good: it would come back
+    /// when the variable is once more what it was.
+    pub(super) async fn settle(&self, variable: &VariableConfig) {
+        let kept = self.set().get(&key(variable)).cloned();
+        let Some(kept) = kept else { return };
+        let Err(error) = variable.channel().check(kept.as_ref()) else { return };
+        let (name, first) = (variable.name(), first(variable));
+        tracing::warn!(
+            variable = name,
+            %error,
+            "the value `{kept}` from before does not fit any more; the variable starts with `{first}`"
+        );
+        if let Err(error) = self.keep(variable, &first).await {
+            tracing::error!(variable = name, %error, "after a restart this is tried again");
         }
     }
 
@@ -125,6 +127,12 @@ impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("set", &self.set()).finish_non_exhaustive()
     }
+}
+
+/// The first value in the variable's datatype.
+fn first(variable: &VariableConfig) -> Value {
+    let checked = variable.channel().check(variable.value.as_ref()).map(Value::from);
+    checked.unwrap_or_else(|_| variable.value.clone())
 }
 
 async fn in_time(what: &str, answer: impl Future<Output = Result<()>>) -> Result<()> {

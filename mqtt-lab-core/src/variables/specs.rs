@@ -87,3 +87,43 @@ impl Variables {
 fn description_bytes(variable: &VariableConfig) -> usize {
     serde_json::to_string(&variable.channel()).map_or(0, |text| text.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqtt_lab_wire::Datatype;
+
+    fn told(variables: &[VariableConfig]) -> Vec<String> {
+        let variables = Variables::new().declare("demo", variables);
+        variables.problems(0, &BTreeMap::new()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_lab_has_a_bounded_number_of_variables() {
+        let many = |count| -> Vec<_> {
+            (0..count).map(|i| VariableConfig::new(format!("v{i}"), Datatype::Bool, true)).collect()
+        };
+        assert_eq!(told(&many(MAX_VARIABLES)), [""; 0]);
+        let expected = "there are 257 variables, at most 256 are possible";
+        assert_eq!(told(&many(MAX_VARIABLES + 1)), [expected]);
+    }
+
+    #[test]
+    fn the_variables_of_a_group_fit_into_one_description() {
+        let choices = |i: usize, group: &str| {
+            let mut variable = VariableConfig::new(format!("v{i}"), Datatype::Choice, "");
+            variable.choices = (0..64).map(|n| format!("{n:064}")).collect();
+            variable.value = variable.choices[0].clone().into();
+            variable.group = Some(group.into());
+            variable
+        };
+        let mut variables: Vec<_> = (0..11).map(|i| choices(i, "demo")).collect();
+        assert_eq!(told(&variables), [""; 0]);
+        variables.push(choices(11, "other"));
+        assert_eq!(told(&variables), [""; 0]);
+        variables.push(choices(12, "demo"));
+        let expected = "`group`: the variables of group `demo` need more than 49152 bytes to describe (hint: put some \
+                        into another group)";
+        assert_eq!(told(&variables), [expected]);
+    }
+}
