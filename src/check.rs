@@ -21,7 +21,12 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
     }
     match devices {
         Ok(devices) if mistakes.is_empty() => {
-            println!("{}: {devices} devices, no mistakes", file.display());
+            let variables = match source.config.variable.len() {
+                0 => String::new(),
+                1 => ", 1 variable".to_owned(),
+                several => format!(", {several} variables"),
+            };
+            println!("{}: {devices} devices{variables}, no mistakes", file.display());
             Ok(())
         }
         _ => Err(Failure::mistakes(mistakes.concat())),
@@ -30,6 +35,6 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
 
 async fn check_devices(source: &Source) -> Result<usize, BuildError> {
     let lab = source.lab_to_check().load_plugins(&mut source.loader()).await?.build()?;
-    let devices = lab.devices().len();
+    let devices = lab.devices().count();
     lab.check().await.map(|()| devices)
 }

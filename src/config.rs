@@ -8,9 +8,11 @@ use crate::failure::Failure;
 use crate::locate::{self, Step};
 use layers::Layers;
 use mqtt_lab_core::broker::BrokerConfig;
-use mqtt_lab_core::config::{DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig};
+use mqtt_lab_core::config::{
+    DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig, VariableConfig,
+};
 use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
-use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role};
+use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role, Variables};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,9 @@ pub(crate) struct Config {
     pub(crate) sensor: Vec<DeviceConfig>,
     /// What acts.
     pub(crate) actuator: Vec<DeviceConfig>,
-    /// Files that this one builds upon: what stands here wins over them, devices add up. Paths start at the
+    /// What users set, and devices follow.
+    pub(crate) variable: Vec<VariableConfig>,
+    /// Files that this one builds upon: what stands here wins over them, devices and variables add up. Paths start at the
     /// folder of this file.
     #[serde(skip_serializing)]
     pub(crate) include: Vec<PathBuf>,
@@ -56,7 +60,7 @@ pub(crate) struct Config {
 pub(crate) struct LabTable {
     /// First level of all topics, of `a-z 0-9 -`; several with `/` between them.
     pub(crate) root: String,
-    /// Group of devices that name none.
+    /// Group of devices and variables that name none.
     pub(crate) group: String,
     /// What the seeds of simulated devices are made of: the same seed gives the same values.
     pub(crate) seed: u64,
@@ -105,18 +109,19 @@ impl Source {
         told(all)
     }
 
-    /// This configuration with the devices of another one, and its text, in which their mistakes are found.
+    /// This configuration with the devices and variables of another one, and its text, in which their mistakes
+    /// are found.
     pub(crate) fn with_devices_of(&self, other: Self) -> Self {
-        let Config { sensor, actuator, .. } = other.config;
-        let config = Config { sensor, actuator, ..self.config.clone() };
+        let Config { sensor, actuator, variable, .. } = other.config;
+        let config = Config { sensor, actuator, variable, ..self.config.clone() };
         Self { config, ..other }
     }
 
-    /// Tables that differ from those the lab was started with, but for the devices.
+    /// Tables that differ from those the lab was started with, but for the devices and variables.
     pub(crate) fn tables_that_need_a_restart(&self, started: &Self) -> Vec<String> {
         let (now, before) = (&self.layers.table, &started.layers.table);
         let keys: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
-        let others = keys.into_iter().filter(|key| *key != "sensor" && *key != "actuator");
+        let others = keys.into_iter().filter(|key| !layers::LISTS.contains(&key.as_str()));
         others.filter(|key| now.get(*key) != before.get(*key)).map(|key| format!("[{key}]")).collect()
     }
 
@@ -132,14 +137,20 @@ impl Source {
 
     /// The devices with everything they need, but the address of a broker inside this program.
     pub(crate) fn lab(&self) -> LabBuilder {
-        let Config { lab, mqtt, sensor, actuator, .. } = &self.config;
-        Lab::builder()
-            .root(&lab.root)
-            .group(&lab.group)
-            .seed(lab.seed)
-            .mqtt(mqtt.clone())
-            .plugin(built_in())
-            .devices(sensor.iter().chain(actuator).cloned())
+        let Config { sensor, actuator, .. } = &self.config;
+        let lab = self.empty_lab().plugin(built_in()).devices(sensor.iter().chain(actuator).cloned());
+        lab.variables(&self.variables(&Variables::new()))
+    }
+
+    /// The same without devices and variables.
+    pub(crate) fn empty_lab(&self) -> LabBuilder {
+        let Config { lab, mqtt, .. } = &self.config;
+        Lab::builder().root(&lab.root).group(&lab.group).seed(lab.seed).mqtt(mqtt.clone())
+    }
+
+    /// The variables of this configuration beside those that users made.
+    pub(crate) fn variables(&self, known: &Variables) -> Variables {
+        known.declare(&self.config.lab.group, &self.config.variable)
     }
 
     /// The same, with the address that a broker inside this program would have: to be checked, not run.
@@ -215,11 +226,14 @@ impl Source {
         known.map(|problem| self.told(problem)).collect()
     }
 
-    /// `file:line:column: key: message`, and the byte, for the device with an index over both tables.
+    /// `file:line:column: key: message`, and the byte, for the device or variable with an index over all tables.
     fn at(&self, device: usize, key: &[&str], message: &str) -> (usize, String) {
-        let sensors = self.config.sensor.len();
-        let (table, index) =
-            if device < sensors { ("sensor", device) } else { ("actuator", device - sensors) };
+        let (sensors, actuators) = (self.config.sensor.len(), self.config.actuator.len());
+        let (table, index) = match device {
+            _ if device < sensors => ("sensor", device),
+            _ if device < sensors + actuators => ("actuator", device - sensors),
+            _ => ("variable", device - sensors - actuators),
+        };
         let places = self.layers.places.get(table).and_then(|places| places.get(index));
         let (file, index) = places.copied().unwrap_or_default();
         let file = &self.layers.files[file];

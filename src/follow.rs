@@ -55,9 +55,14 @@ impl Follower {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                _ = looks.tick() => {}
-                () = running.serve_a_plug() => continue,
+            let asked = tokio::select! {
+                _ = looks.tick() => None,
+                request = running.asked() => Some(request),
+            };
+            if let Some(request) = asked {
+                // Not dropped half-way by the next look.
+                running.serve(request).await;
+                continue;
             }
             if self.file_changed() {
                 self.take_file(running).await;

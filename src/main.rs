@@ -16,6 +16,7 @@ mod plugs;
 mod run;
 mod schema;
 mod validate;
+mod variables;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -5,12 +5,15 @@ use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::Follower;
 use crate::plugs;
+use crate::variables;
 use mqtt_lab_core::broker::{Broker, BrokerError};
 use mqtt_lab_core::config::SpoolConfig;
 use mqtt_lab_core::link::{Credentials, DiskSpool, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
-use mqtt_lab_core::{BuildError, Changes, FileStamp, Lab, RunningLab};
-use mqtt_lab_web::{IngestConfig, Notice, NoticeTitle, PlugRequest, PublishLog, Seen, StartError, Web};
+use mqtt_lab_core::{BuildError, Changes, FileStamp, Lab, LabBuilder, RunningLab, Variables};
+use mqtt_lab_web::{
+    IngestConfig, Notice, NoticeTitle, PlugRequest, PublishLog, Seen, StartError, VariableRequest, Web,
+};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,10 +76,15 @@ pub(crate) fn override_with(config: &mut Config, options: &RunOptions) {
 /// The parts of a running lab, in the order in which they stop.
 pub(crate) struct Running {
     devices: RunningLab,
+    variables: Variables,
+    /// As the lab was started.
+    started: Source,
     spool: Option<DiskSpool>,
     web: Option<Web>,
     /// What pages ask of the devices' plugs.
     plugs: Option<Receiver<PlugRequest>>,
+    /// What pages ask of the variables.
+    wishes: Option<Receiver<VariableRequest>>,
     broker: Option<Broker>,
 }
 
@@ -90,21 +98,19 @@ impl Running {
         };
         let own = broker.as_ref().and_then(Broker::own_credentials);
         let spool = open_spool(&config.spool)?;
-        let lab = lab(source, broker.as_ref(), spool.as_ref(), loader).await?;
+        // Checked before a database is made; which variables users made is known only then.
+        lab(source, &source.variables(&Variables::new()), broker.as_ref(), spool.as_ref(), loader).await?;
         let web = match config.web.enabled {
             true => Some(start_web(config, broker.as_ref(), own).await?),
             false => None,
         };
-        match lab.start().await {
-            Ok(devices) => {
+        match start_devices(source, web.as_ref(), broker.as_ref(), spool.as_ref(), loader).await {
+            Ok((devices, variables)) => {
                 let plugs = web.as_ref().map(Web::plug_requests);
-                Ok(Self { devices, spool, web, plugs, broker })
+                let wishes = web.as_ref().map(Web::variable_requests);
+                Ok(Self { devices, variables, started: source.clone(), spool, web, plugs, wishes, broker })
             }
-            Err(error) => {
-                let failure = match &error {
-                    BuildError::Link { .. } => Failure::of(&error, None),
-                    _ => source.explain(&error),
-                };
+            Err(failure) => {
                 if let Some(web) = web {
                     web.shutdown().await;
                 }
@@ -119,20 +125,32 @@ impl Running {
         source: &Source,
         loader: &mut PluginLoader,
     ) -> Result<Changes, Failure> {
-        let lab = lab(source, self.broker.as_ref(), self.spool.as_ref(), loader).await?;
-        self.devices.apply(lab).await.map_err(|error| source.explain(&error))
+        let variables = source.variables(&self.variables);
+        let lab = lab(source, &variables, self.broker.as_ref(), self.spool.as_ref(), loader).await?;
+        let changes = self.devices.apply(lab).await.map_err(|error| source.explain(&error))?;
+        self.variables = variables;
+        Ok(changes)
     }
 
-    /// Waits for what a page asks of a device's plug, and does it.
-    pub(crate) async fn serve_a_plug(&mut self) {
-        let request = match &mut self.plugs {
-            Some(plugs) => plugs.recv().await,
-            None => None,
-        };
-        match request {
-            Some(request) => plugs::serve(&mut self.devices, request),
+    /// Waits for what a page asks of this program. Safe to drop at any await.
+    pub(crate) async fn asked(&mut self) -> Request {
+        tokio::select! {
+            Some(request) = next(&mut self.plugs) => Request::Plug(request),
+            Some(request) = next(&mut self.wishes) => Request::Variable(request),
             // Nobody asks any more.
-            None => std::future::pending().await,
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Does what a page asks.
+    pub(crate) async fn serve(&mut self, request: Request) {
+        match request {
+            Request::Plug(request) => plugs::serve(&mut self.devices, request),
+            Request::Variable(request) => {
+                let lab = self.started.empty_lab();
+                let lab = with_a_way(lab, self.broker.as_ref(), self.spool.as_ref());
+                variables::serve(&mut self.variables, request, lab, &mut self.devices).await;
+            }
         }
     }
 
@@ -177,7 +195,11 @@ impl Running {
         let actuators: u32 = config.actuator.iter().map(|device| device.count).sum();
         let many = |n: u32, what| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let (sensors, actuators) = (many(sensors, "sensor"), many(actuators, "actuator"));
-        lines.push(format!("  devices    {sensors}, {actuators}"));
+        let variables = match self.variables.all().count() {
+            0 => String::new(),
+            count => format!(", {}", many(u32::try_from(count).unwrap_or(u32::MAX), "variable")),
+        };
+        lines.push(format!("  devices    {sensors}, {actuators}{variables}"));
         lines.push("  Ctrl-C stops".to_owned());
         // The terminal may be gone; the lab runs all the same.
         let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
@@ -212,18 +234,62 @@ impl Running {
     }
 }
 
-/// The devices of a configuration with their plugins and their way to the broker.
+/// What a page asks of this program.
+pub(crate) enum Request {
+    Plug(PlugRequest),
+    Variable(VariableRequest),
+}
+
+/// The next request; `None` at once where nobody asks.
+async fn next<T>(requests: &mut Option<Receiver<T>>) -> Option<T> {
+    requests.as_mut()?.recv().await
+}
+
+/// The devices, and the variables of the file and of users with the values they had.
+async fn start_devices(
+    source: &Source,
+    web: Option<&Web>,
+    broker: Option<&Broker>,
+    spool: Option<&DiskSpool>,
+    loader: &mut PluginLoader,
+) -> Result<(RunningLab, Variables), Failure> {
+    let known = match web {
+        Some(web) => Variables::remembered(web.variable_memory()).await.map_err(|error| {
+            let message = format!("cannot read the variables from the storage: {error}");
+            Failure::failed(message, Some("restore a backup of the database, or name another one".into()))
+        })?,
+        None => Variables::new(),
+    };
+    if web.is_none() && !source.config.variable.is_empty() {
+        tracing::warn!("without `[web]` nothing is stored: after a restart variables have their first value");
+    }
+    let variables = source.variables(&known);
+    let lab = lab(source, &variables, broker, spool, loader).await?;
+    let devices = lab.start().await.map_err(|error| match &error {
+        BuildError::Link { .. } => Failure::of(&error, None),
+        _ => source.explain(&error),
+    })?;
+    Ok((devices, variables))
+}
+
+/// The devices of a configuration with their plugins, variables and their way to the broker.
 async fn lab(
     source: &Source,
+    variables: &Variables,
     broker: Option<&Broker>,
     spool: Option<&DiskSpool>,
     loader: &mut PluginLoader,
 ) -> Result<Lab, Failure> {
     let explain = |error| source.explain(&error);
-    let lab = source.lab().credentials(broker.and_then(Broker::own_credentials));
-    let lab = broker.into_iter().fold(lab, |lab, broker| lab.broker(broker.address()));
-    let lab = spool.into_iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()));
+    let lab = with_a_way(source.lab().variables(variables), broker, spool);
     lab.load_plugins(loader).await.map_err(explain)?.build().map_err(explain)
+}
+
+/// A lab that knows its way to the broker.
+fn with_a_way(lab: LabBuilder, broker: Option<&Broker>, spool: Option<&DiskSpool>) -> LabBuilder {
+    let lab = lab.credentials(broker.and_then(Broker::own_credentials));
+    let lab = broker.into_iter().fold(lab, |lab, broker| lab.broker(broker.address()));
+    spool.into_iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()))
 }
 
 async fn start_web(

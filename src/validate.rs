@@ -176,6 +176,10 @@ impl<'a> Walk<'a> {
             ("array", "a list"),
             ("object", "a table"),
         ];
+        if let Some(several) = schema["type"].as_array().filter(|types| types.len() > 1) {
+            let named = names.iter().filter(|(name, _)| several.iter().any(|one| one == name));
+            return either(&named.map(|name| format!("{}{range}", name.1)).collect::<Vec<_>>());
+        }
         let name =
             names.iter().find(|(name, _)| has_type(schema, name)).map_or("something else", |name| name.1);
         format!("{name}{range}")

@@ -31,6 +31,41 @@ fn a_right_file_is_right() {
 }
 
 #[test]
+fn a_mistake_in_a_variable_has_its_place_like_every_other() {
+    let variable = "[[variable]]\nid = \"set-point\"\ndatatype = \"float\"\nmin = 5\nvalue = 21\n";
+    let (code, said) = check(&format!("{variable}[[actuator]]\nkind = \"led\"\n"));
+    assert_eq!((code, said.as_str()), (0, "lab.toml: 1 devices, 1 variable, no mistakes\n"));
+    wrong(
+        &variable.replace("float", "flot").replace("min", "minn"),
+        "error: lab.toml:3:12: `variable.datatype`: expected \"float\", \"int\", \"bool\", \"text\", \"choice\" or \
+         \"color\", found the text \"flot\"\n  hint: did you mean `\"float\"`?\n\
+         error: lab.toml:4:1: `variable.minn`: unknown key `minn`\n  hint: did you mean `min`?",
+    );
+    wrong(
+        &variable.replace("value = 21\n", ""),
+        "error: lab.toml:1:1: `variable`: the key `value` is missing\n  hint: add a line `value = …`",
+    );
+    wrong(
+        &variable.replace("value = 21", "value = [21]"),
+        "error: lab.toml:5:9: `variable.value`: expected a number, a text in quotes or true or false, found a list",
+    );
+    wrong(
+        &variable.replace("value = 21", "value = 2"),
+        "error: lab.toml:5:1: `variable.value`: `2` is no value of this variable: expected a number of at least 5",
+    );
+    wrong(
+        &format!("[[sensor]]\nkind = \"host\"\n{variable}{variable}"),
+        "error: lab.toml:9:1: `variable.id`: there is already a variable `set-point` in group `demo`\n  hint: give one of \
+         them another `id` or `group`",
+    );
+    wrong(
+        &format!("[[actuator]]\nkind = \"led\"\nid = \"variables\"\n{variable}"),
+        "error: lab.toml:3:1: `actuator.id`: the variables of group `demo` are the device `variables` already\n  hint: \
+         give this device another `id`, or the variables another `group`",
+    );
+}
+
+#[test]
 fn mistakes_come_with_line_column_key_and_hint() {
     wrong(
         "[[sensor]]\nkind = \"temprature\"\n",
@@ -180,8 +215,10 @@ fn the_schema_names_every_table() {
     let (code, said) = said(&["schema"], folder.path());
     let schema: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     let tables: Vec<_> = schema["properties"].as_object().expect("tables").keys().collect();
-    let expected =
-        ["actuator", "broker", "include", "lab", "mqtt", "plugins", "sensor", "spool", "store", "web"];
+    let expected = [
+        "actuator", "broker", "include", "lab", "mqtt", "plugins", "sensor", "spool", "store", "variable",
+        "web",
+    ];
     assert_eq!((code, tables), (0, expected.map(String::from).iter().collect()));
 }
 

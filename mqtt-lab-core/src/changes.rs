@@ -17,6 +17,8 @@ pub struct Changes {
     pub restarted: Vec<String>,
     /// Devices whose plugin was loaded again, exchanged without a new connection.
     pub swapped: Vec<String>,
+    /// Devices that hold other variables now, exchanged without a new connection.
+    pub varied: Vec<String>,
     /// Devices whose plugin was loaded again, but could not be used, and why. The old one runs on.
     pub kept_old: Vec<(String, String)>,
     /// How many devices stayed as they were.
@@ -30,6 +32,7 @@ impl fmt::Display for Changes {
             (self.started.len(), "added"),
             (self.stopped.len(), "removed"),
             (self.swapped.len(), "swapped"),
+            (self.varied.len(), "with other variables"),
             (self.kept_old.len(), "kept with the old plugin"),
         ];
         let mut counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -56,6 +59,7 @@ mod tests {
             &Changes { started: devices(1), restarted: devices(2), ..Changes::default() },
             "2 devices restarted, 1 added",
         );
+        check(&Changes { varied: devices(1), ..Changes::default() }, "1 device with other variables");
         let kept_old = vec![("demo/x".into(), "no such wire".into())];
         check(
             &Changes { stopped: devices(1), swapped: devices(3), kept_old, ..Changes::default() },

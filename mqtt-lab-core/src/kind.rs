@@ -23,6 +23,8 @@ pub struct Kind {
     role: Role,
     cooperative: bool,
     seeded: bool,
+    #[cfg_attr(not(feature = "runtime"), allow(dead_code, reason = "the runtime asks for it"))]
+    takes_over: bool,
     sample: Cow<'static, str>,
     plugin: Option<Arc<PluginInfo>>,
     schema: Arc<Schema>,
@@ -83,6 +85,7 @@ impl Kind {
             role,
             cooperative: false,
             seeded: false,
+            takes_over: false,
             sample: Cow::Borrowed(""),
             plugin: None,
             schema: Arc::new(|| serde_json::Value::Null),
@@ -104,6 +107,21 @@ impl Kind {
     pub const fn seeded(mut self) -> Self {
         self.seeded = true;
         self
+    }
+
+    /// Says that a device with other settings takes over from the running one, connection and all, as one
+    /// whose plugin was loaded again does.
+    #[cfg(feature = "runtime")]
+    #[must_use]
+    pub(crate) const fn taking_over(mut self) -> Self {
+        self.takes_over = true;
+        self
+    }
+
+    /// Whether a device with other settings takes over from the running one.
+    #[cfg(feature = "runtime")]
+    pub(crate) const fn takes_over(&self) -> bool {
+        self.takes_over
     }
 
     /// Sets the commented TOML block that `mqtt-lab kinds` shows. Without it the block is made of the

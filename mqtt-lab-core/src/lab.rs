@@ -1,12 +1,12 @@
-//! A configuration of devices: collected, checked, started.
+//! A configuration of devices and variables: collected, checked, started.
 
 use crate::config::{DeviceConfig, MqttConfig, Problem, nearest};
 use crate::link::{Credentials, LinkError};
 use crate::plan::Plan;
 use crate::runtime::DeviceSpec;
-use crate::{KindTaken, Plugin, Registry, RunningLab, Settings};
+use crate::{KindTaken, Plugin, Registry, RunningLab, Settings, Variables};
 use mqtt_lab_wire::{TopicError, check_word};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,6 +47,7 @@ pub struct LabBuilder {
     registry: Registry,
     taken: Option<KindTaken>,
     devices: Vec<DeviceConfig>,
+    variables: Option<Variables>,
     /// The plugins that devices name themselves, or why they cannot be loaded.
     #[cfg(feature = "plugins")]
     own_plugins: BTreeMap<
@@ -111,14 +112,15 @@ impl Lab {
             registry: Registry::new(),
             taken: None,
             devices: Vec::new(),
+            variables: None,
             #[cfg(feature = "plugins")]
             own_plugins: BTreeMap::new(),
         }
     }
 
-    /// `group/id` of every device, in the order of the tables.
-    pub fn devices(&self) -> impl ExactSizeIterator<Item = String> {
-        self.specs.iter().map(|spec| spec.name())
+    /// `group/id` of every device, in the order of the tables; those that hold the variables are left out.
+    pub fn devices(&self) -> impl Iterator<Item = String> {
+        self.specs.iter().filter(|spec| !spec.holds_variables()).map(|spec| spec.name())
     }
 
     /// Constructs every device once, to find wrong settings and channel names, and ends it again.
@@ -127,7 +129,7 @@ impl Lab {
     ///
     /// [`BuildError::Devices`] with all mistakes.
     pub async fn check(&self) -> Result<(), BuildError> {
-        Plan::new(&BTreeMap::new(), self.specs.clone()).check().await.map(drop)
+        Plan::new(std::iter::empty(), self.specs.clone()).check().await.map(drop)
     }
 
     /// Constructs and connects every device. Returns as soon as all of them run; the connections are
@@ -220,6 +222,23 @@ impl LabBuilder {
         self
     }
 
+    /// Sets the variables, in the place of those before.
+    #[must_use]
+    pub fn variables(mut self, variables: &Variables) -> Self {
+        self.variables = Some(variables.clone());
+        self
+    }
+
+    /// The group of devices and variables that name none.
+    pub(crate) fn default_group(&self) -> &str {
+        &self.group
+    }
+
+    /// How many tables of devices there are.
+    pub(crate) const fn device_count(&self) -> usize {
+        self.devices.len()
+    }
+
     /// Loads the plugins that the devices name, and those of the loader's folder. What cannot be loaded is
     /// a mistake that [`build`](Self::build) reports with the device that wanted it.
     ///
@@ -271,7 +290,7 @@ impl LabBuilder {
         }
         let mut problems = Vec::new();
         let mut specs = Vec::new();
-        let mut taken = BTreeSet::new();
+        let mut taken = BTreeMap::new();
         for (table, device) in self.devices.iter().enumerate() {
             let wrong = device.check(table);
             let kind = match self.kind_of(table, device) {
@@ -295,7 +314,7 @@ impl LabBuilder {
                         &["id"],
                         format!("`{id}` cannot be part of a topic: {error}"),
                     ));
-                } else if taken.insert((group.clone(), id.clone())) {
+                } else if taken.insert((group.clone(), id.clone()), table).is_none() {
                     specs.push(Arc::new(self.spec(table, device, group, id, kind)));
                 } else {
                     let message = format!("there is already a device `{id}` in group `{group}`");
@@ -304,10 +323,14 @@ impl LabBuilder {
                 }
             }
         }
+        if let Some(variables) = &self.variables {
+            problems.extend(variables.problems(self.devices.len(), &taken));
+            specs.extend(variables.specs(&self, self.devices.len()).into_iter().map(Arc::new));
+        }
         if problems.is_empty() { Ok(Lab { specs }) } else { Err(BuildError::Devices(problems)) }
     }
 
-    fn spec(
+    pub(crate) fn spec(
         &self,
         table: usize,
         device: &DeviceConfig,

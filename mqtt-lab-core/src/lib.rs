@@ -81,6 +81,8 @@ pub mod testing;
 mod text;
 #[cfg(feature = "runtime")]
 pub mod trial;
+#[cfg(feature = "runtime")]
+mod variables;
 
 pub use actuator::Actuator;
 #[cfg(feature = "runtime")]
@@ -106,6 +108,8 @@ pub use running::RunningLab;
 pub use schemars;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
+#[cfg(feature = "runtime")]
+pub use variables::{KeptVariable, MAX_VARIABLES, VARIABLES, VariableError, VariableMemory, Variables};
 
 /// Everything a plugin needs: `use mqtt_lab_core::prelude::*;`.
 ///

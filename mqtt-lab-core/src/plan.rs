@@ -48,12 +48,18 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(running: &BTreeMap<String, DeviceHandle>, wanted: Vec<Arc<DeviceSpec>>) -> Self {
-        let mut gone: BTreeSet<&str> = running.keys().map(String::as_str).collect();
+    /// `running` are the devices that the change is about; others are left alone.
+    pub(crate) fn new<'a>(
+        running: impl Iterator<Item = (&'a String, &'a DeviceHandle)>,
+        wanted: Vec<Arc<DeviceSpec>>,
+    ) -> Self {
+        let running: BTreeMap<&str, _> = running.map(|(name, device)| (name.as_str(), device)).collect();
+        let mut gone: BTreeSet<&str> = running.keys().copied().collect();
         let mut plan = Self { steps: Vec::new(), gone: Vec::new(), unchanged: 0 };
         for spec in wanted {
             let name = spec.name();
-            let present = running.get(&name).filter(|device| device.face.borrow().spec.root == spec.root);
+            let present = running.get(name.as_str()).copied();
+            let present = present.filter(|device| device.face.borrow().spec.root == spec.root);
             if present.is_some() {
                 gone.remove(name.as_str());
             }

@@ -1,8 +1,10 @@
 //! A lab whose devices run, and how it takes a changed configuration.
 
+use crate::config::Problem;
 use crate::link::{Link, LinkError, LinkStatus};
 use crate::plan::{Act, Plan, Step};
-use crate::runtime::{Birth, CONSTRUCTING, DeviceHandle, Face, Leave, ended, some_at_a_time};
+use crate::runtime::{Birth, CONSTRUCTING, DeviceHandle, DeviceSpec, Face, Leave, ended, some_at_a_time};
+use crate::variables::VARIABLES;
 use crate::{BuildError, Changes, Lab, Pull};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +35,8 @@ pub struct RunningLab {
 pub(crate) struct UnderWay {
     changes: Changes,
     beginning: Vec<watch::Receiver<Face>>,
-    reloaded: Vec<String>,
+    /// Their names, and whether they hold variables.
+    reloaded: Vec<(String, bool)>,
 }
 
 impl RunningLab {
@@ -83,6 +86,7 @@ impl RunningLab {
     /// | Difference | What happens |
     /// | --- | --- |
     /// | none | The device goes on: connection, boot id, counters, instance. |
+    /// | other variables of a group | Their device goes on: connection, boot id, values that still fit. |
     /// | its plugin was loaded again | It gets a new instance, and is told the control variables that were set; connection and boot id stay. |
     /// | another kind or other settings | The new one is constructed, the old one stopped in order, the new one started. |
     /// | other options (interval, QoS, will …) | The old one is stopped in order, then the new one constructed and started. |
@@ -116,7 +120,31 @@ impl RunningLab {
     /// and starts take place all the same, and an exchange of instances takes place or does not; the
     /// next `apply` knows which. [`stop`](Self::stop) stops everything in either case.
     pub async fn apply(&mut self, lab: Lab) -> Result<Changes, BuildError> {
-        let plan = Plan::new(&self.devices, lab.specs).check().await?;
+        let plan = Plan::new(self.devices.iter(), lab.specs).check().await?;
+        Ok(self.carry_out(plan).await)
+    }
+
+    /// As [`apply`](Self::apply), for the variables alone: no other device is touched, whatever became of it.
+    pub(crate) async fn apply_variables(&mut self, lab: Lab) -> Result<Changes, BuildError> {
+        let is_variables = |device: &DeviceHandle| device.face.borrow().spec.holds_variables();
+        let in_the_way = |spec: &Arc<DeviceSpec>| {
+            let device = self.devices.get(&spec.name()).filter(|device| !is_variables(device))?;
+            let group = device.face.borrow().spec.group.clone();
+            let message =
+                format!("a device of group `{group}` is called `{VARIABLES}`, as its variables would be");
+            Some(Problem::new(spec.table, &["group"], message).hint("choose another group for the variable"))
+        };
+        let problems: Vec<_> = lab.specs.iter().filter_map(in_the_way).collect();
+        if !problems.is_empty() {
+            return Err(BuildError::Devices(problems));
+        }
+        let running = self.devices.iter().filter(|(_, device)| is_variables(device));
+        let plan = Plan::new(running, lab.specs).check().await?;
+        Ok(self.carry_out(plan).await)
+    }
+
+    /// Does what was checked.
+    async fn carry_out(&mut self, plan: Plan) -> Changes {
         let mut reloads = Vec::new();
         let mut under_way = UnderWay::default();
         under_way.changes.unchanged = plan.unchanged;
@@ -127,7 +155,7 @@ impl RunningLab {
         for step in plan.steps {
             match self.devices.get(&step.spec.name()) {
                 Some(device) if step.act == Act::Reload => {
-                    under_way.reloaded.push(step.spec.name());
+                    under_way.reloaded.push((step.spec.name(), step.spec.holds_variables()));
                     reloads.push(device.reload(step.spec));
                 }
                 _ => self.start(step, &mut under_way),
@@ -142,7 +170,7 @@ impl RunningLab {
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended);
         }
-        Ok(changes)
+        changes
     }
 
     fn remove(&mut self, name: String, under_way: &mut UnderWay) {
@@ -199,8 +227,9 @@ impl RunningLab {
 impl UnderWay {
     /// Waits for everything.
     async fn finish(mut self, outcomes: Vec<Option<Result<(), String>>>) -> Changes {
-        for (name, outcome) in self.reloaded.into_iter().zip(outcomes) {
+        for ((name, variables), outcome) in self.reloaded.into_iter().zip(outcomes) {
             match outcome.unwrap_or_else(|| Err("the exchange panicked".into())) {
+                Ok(()) if variables => self.changes.varied.push(name),
                 Ok(()) => self.changes.swapped.push(name),
                 Err(why) => self.changes.kept_old.push((name, why)),
             }

@@ -19,6 +19,7 @@ use crate::plugs::Plugs;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::topics::Topics;
+use crate::variables::VariableRequests;
 
 /// What the HTTP handlers share. [`router`](crate::router) serves it; [`Web::app`](crate::Web::app) gives it.
 #[derive(Clone)]
@@ -39,6 +40,7 @@ pub struct Shared {
     pub(crate) board: Arc<Board>,
     pub(crate) assets: Assets,
     pub(crate) plugs: Plugs,
+    pub(crate) variables: VariableRequests,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started_us: i64,
     /// Losses before the start.

@@ -26,6 +26,7 @@ mod stop;
 pub mod store;
 mod thin;
 mod topics;
+mod variables;
 mod web;
 
 pub use api::router;
@@ -34,4 +35,5 @@ pub use config::{IngestConfig, PublishLog, Seen, StoreConfig, WebConfig};
 pub use error::StartError;
 pub use notice::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
 pub use plugs::{Plug, PlugRequest};
+pub use variables::{VariableAnswer, VariableChange, VariableRequest, VariableView, VariableWish};
 pub use web::Web;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt_lab_core::VariableMemory;
 use mqtt_lab_core::link::{Link, Qos, Subscription};
 use mqtt_lab_wire::{Topic, check_word};
 use tokio::net::TcpListener;
@@ -29,6 +30,7 @@ use crate::stop::stopped;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::topics::Topics;
+use crate::variables::{StoredVariables, VariableRequests};
 
 /// Longest wait for requests under way, for the rest of the queue, and for the link, each.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -154,6 +156,7 @@ impl Web {
             board: Arc::default(),
             assets: Assets::embedded(),
             plugs: Plugs::default(),
+            variables: VariableRequests::default(),
             stop: stopped.clone(),
             started_us,
             lost_before: registry.lost(),
@@ -223,6 +226,19 @@ impl Web {
     #[must_use]
     pub fn plug_requests(&self) -> tokio::sync::mpsc::Receiver<crate::PlugRequest> {
         self.app.plugs.serve()
+    }
+
+    /// What pages ask of the variables. It must be answered; to a second call nothing comes. Until the first call
+    /// no page can see or make variables.
+    #[must_use]
+    pub fn variable_requests(&self) -> tokio::sync::mpsc::Receiver<crate::VariableRequest> {
+        self.app.variables.serve()
+    }
+
+    /// Where variables are kept over a restart: the store.
+    #[must_use]
+    pub fn variable_memory(&self) -> Arc<dyn VariableMemory> {
+        Arc::new(StoredVariables(Arc::clone(&self.app.store)))
     }
 
     /// Waits until the subscription stands and what the broker repeats because of it has been received,

@@ -11,12 +11,14 @@ use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::StreamExt;
+use mqtt_lab_core::VariableError;
 use mqtt_lab_core::link::{Event, Incoming, Publish, Qos};
 use mqtt_lab_web::bus::{Outlet, OutletStatus, Source};
 use mqtt_lab_web::store::Store;
 use mqtt_lab_web::store::sqlite::SqliteStore;
 use mqtt_lab_web::{
-    Notice, NoticeLevel, NoticeMessage, NoticeTitle, PublishLog, Seen, StartError, Web, WebConfig, router,
+    Notice, NoticeLevel, NoticeMessage, NoticeTitle, PublishLog, Seen, StartError, VariableView,
+    VariableWish, Web, WebConfig, router,
 };
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
@@ -868,4 +870,49 @@ async fn topics_are_not_for_everyone_where_a_token_is_set() {
     let wish = json!({"topic": "a", "payload": ""});
     assert_eq!(lab.send("POST", "/api/v1/publish", &wish).await.0, StatusCode::UNAUTHORIZED);
     assert!(lab.broker.published.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn variables_are_asked_of_the_program_and_not_for_everyone() {
+    let lab = Lab::new().await;
+    let new = json!({"id": "level", "datatype": "float", "value": 1.5});
+    let (status, problem) = lab.send("POST", "/api/v1/variables", &new).await;
+    let nobody = "the program that runs the devices does not answer";
+    assert_eq!((status, &problem["detail"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(nobody)));
+    let mut requests = lab.web.variable_requests();
+    let program = async {
+        while let Some(request) = requests.recv().await {
+            let answer = match request.wish.clone() {
+                VariableWish::Create(variable) => {
+                    Ok(vec![VariableView { variable: *variable, declared: false }])
+                }
+                VariableWish::Delete { group, id } => Err(VariableError::Declared(format!("{group}/{id}"))),
+                _ => Ok(Vec::new()),
+            };
+            request.answer(answer);
+        }
+    };
+    let pages = async {
+        let (status, made) = lab.send("POST", "/api/v1/variables", &new).await;
+        assert_eq!(
+            (status, &made["id"], &made["declared"]),
+            (StatusCode::CREATED, &json!("level"), &json!(false))
+        );
+        assert_eq!(lab.get("/api/v1/variables").await, (StatusCode::OK, json!([])));
+        let (status, _) = lab.send("DELETE", "/api/v1/variables/demo/level", &json!({})).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        let wrong = json!({"id": "level", "datatype": "number", "value": 1.5});
+        assert_eq!(lab.send("POST", "/api/v1/variables", &wrong).await.0, StatusCode::BAD_REQUEST);
+        for (method, path) in [("POST", ""), ("PATCH", "/demo/level"), ("DELETE", "/demo/level")] {
+            let request = lab.request(method, &format!("/api/v1/variables{path}"));
+            let request = request.header(header::ORIGIN, "http://evil.example").body(Body::empty()).unwrap();
+            assert_eq!(lab.call(request).await.status(), StatusCode::FORBIDDEN, "{method}");
+        }
+    };
+    tokio::select! {
+        () = program => unreachable!("the lab is there"),
+        () = pages => {}
+    }
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    assert_eq!(lab.get("/api/v1/variables").await.0, StatusCode::UNAUTHORIZED);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mqtt_lab_web::store::sqlite::SqliteStore;
 use mqtt_lab_web::store::{
-    Command, CommandState, DeviceId, LostAndFound, NewSample, NewSeries, Outcome, SavedSeries, SeriesId,
-    StateCause, StateChange, Store, WhenMeasured, Write, WriteReport,
+    Command, CommandState, DeviceId, LostAndFound, NewSample, NewSeries, Outcome, SavedSeries, SavedVariable,
+    SeriesId, StateCause, StateChange, Store, WhenMeasured, Write, WriteReport,
 };
 use mqtt_lab_wire::{BootId, Channel, Datatype, Info, PluginForm, PluginInfo, State, Value};
 
@@ -352,6 +352,27 @@ async fn commands_end_once_and_a_late_answer_counts(engine: &impl Engine) {
     assert_eq!(store.command("unknown").await.unwrap(), None);
 }
 
+async fn a_variable_keeps_definition_and_value_apart(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let store = &bench.store;
+    store.keep_variable("demo", "b", &Value::Bool(true)).await.unwrap();
+    store.define_variable("demo", "a", "{}").await.unwrap();
+    store.keep_variable("demo", "a", &Value::Float(1.0)).await.unwrap();
+    store.keep_variable("demo", "a", &Value::Float(2.0)).await.unwrap();
+    store.define_variable("demo", "a", "{\"min\":1}").await.unwrap();
+    store.keep_variable("attic", "a", &Value::Text("x".to_owned())).await.unwrap();
+    store.forget_variable("attic", "a").await.unwrap();
+    store.forget_variable("attic", "unknown").await.unwrap();
+    let saved = |name: &str, definition: Option<&str>, value| SavedVariable {
+        group: "demo".to_owned(),
+        name: name.to_owned(),
+        definition: definition.map(str::to_owned),
+        value: Some(value),
+    };
+    let expected = [saved("a", Some("{\"min\":1}"), Value::Float(2.0)), saved("b", None, Value::Bool(true))];
+    assert_eq!(store.variables().await.unwrap(), expected);
+}
+
 async fn thinning_keeps_the_extremes(engine: &impl Engine) {
     let bench = Bench::new(engine).await;
     let wave = |i: i64| {
@@ -490,6 +511,7 @@ stories! { Sqlite, sqlite:
     commands_end_once_and_a_late_answer_counts
     thinning_keeps_the_extremes
     texts_are_thinned_to_the_last_of_each_stretch
+    a_variable_keeps_definition_and_value_apart
     everything_is_there_after_a_restart
     a_refused_row_undoes_its_batch_and_the_next_batch_is_right
     reading_and_writing_do_not_wait_for_each_other

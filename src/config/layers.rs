@@ -14,6 +14,13 @@ use toml::{Table, Value};
 /// `bind` in `[web]`.
 const PREFIX: &str = "MQTT_LAB_";
 
+/// Lists of tables that add up over the files, and what a table of each must have.
+const NEEDED: [(&str, &[&str]); 3] =
+    [("sensor", &["kind"]), ("actuator", &["kind"]), ("variable", &["id", "datatype", "value"])];
+
+/// Their names.
+pub(crate) const LISTS: [&str; 3] = [NEEDED[0].0, NEEDED[1].0, NEEDED[2].0];
+
 /// Files that include each other to this depth.
 const DEPTH: usize = 8;
 
@@ -27,7 +34,7 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
-/// Where a device's table stands: the file's number, and its place among the tables of that name there.
+/// Where the table of a device or variable stands: the file's number, and its place among the tables of that name there.
 pub(crate) type Place = (usize, usize);
 
 /// Everything that a configuration is made of, put together.
@@ -37,7 +44,7 @@ pub(crate) struct Layers {
     pub(crate) files: Vec<File>,
     /// What they say together: a file wins over those it includes, the environment over all.
     pub(crate) table: Table,
-    /// Of `sensor` and `actuator`: where the tables stand.
+    /// Of each list: where its tables stand.
     pub(crate) places: BTreeMap<&'static str, Vec<Place>>,
     /// Options that came from the environment, with the names of the variables.
     pub(crate) environment: Vec<(Vec<String>, String)>,
@@ -127,7 +134,7 @@ impl Layers {
             let path = folder.join(include.as_str().unwrap_or_default());
             merge(&mut merged, self.include(number, at, &path, including)?);
         }
-        self.note_devices(number, &mut table);
+        self.note_lists(number, &mut table);
         merge(&mut merged, table);
         Ok(merged)
     }
@@ -157,14 +164,14 @@ impl Layers {
         })
     }
 
-    /// Notes where the devices of a file stand; those that lack a kind are left out.
-    fn note_devices(&mut self, file: usize, table: &mut Table) {
-        for name in ["sensor", "actuator"] {
-            let Some(Value::Array(devices)) = table.get_mut(name) else { continue };
-            let has_kind = |device: &Value| device.get("kind").is_some();
-            let kept = devices.iter().enumerate().filter(|(_, device)| has_kind(device));
+    /// Notes where the devices and variables of a file stand; those that lack what they need are left out.
+    fn note_lists(&mut self, file: usize, table: &mut Table) {
+        for (name, needed) in NEEDED {
+            let Some(Value::Array(tables)) = table.get_mut(name) else { continue };
+            let is_whole = |table: &Value| needed.iter().all(|key| table.get(*key).is_some());
+            let kept = tables.iter().enumerate().filter(|(_, table)| is_whole(table));
             self.places.entry(name).or_default().extend(kept.map(|(place, _)| (file, place)));
-            devices.retain(has_kind);
+            tables.retain(is_whole);
         }
     }
 
@@ -213,18 +220,19 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// Removes what is wrong. A device that lacks its kind stays: it is left out as a whole later.
 fn remove(table: &mut Table, mistakes: &[Mistake]) {
-    let is_device = |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if table == "sensor" || table == "actuator");
-    for mistake in mistakes.iter().filter(|mistake| !is_device(&mistake.way)) {
+    let is_listed =
+        |way: &[Step]| matches!(way, [Step::Key(table), Step::Index(_)] if LISTS.contains(&table.as_str()));
+    for mistake in mistakes.iter().filter(|mistake| !is_listed(&mistake.way)) {
         locate::remove(table, &mistake.way);
     }
 }
 
-/// Puts `over` upon `under`: tables key by key, lists of devices one after the other.
+/// Puts `over` upon `under`: tables key by key, lists of devices and variables one after the other.
 fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
-            (Some(Value::Array(under)), Value::Array(over)) if key == "sensor" || key == "actuator" => {
+            (Some(Value::Array(under)), Value::Array(over)) if LISTS.contains(&key.as_str()) => {
                 under.extend(over);
             }
             (_, value) => {

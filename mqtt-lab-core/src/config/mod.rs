@@ -1,5 +1,5 @@
-//! Configuration of devices and of their way to the broker: the TOML tables `[[sensor]]`,
-//! `[[actuator]]`, `[mqtt]` and `[spool]`.
+//! Configuration of devices, variables and their way to the broker: the TOML tables `[[sensor]]`,
+//! `[[actuator]]`, `[[variable]]`, `[mqtt]` and `[spool]`.
 //!
 //! The field docs are the reference. Unknown keys are errors.
 
@@ -11,6 +11,7 @@ mod plugins;
 mod problem;
 mod schema;
 mod spool;
+mod variable;
 
 pub use device::{ChannelConfig, DeviceConfig, MAX_COUNT, WillConfig};
 pub use mqtt::{MqttConfig, MqttVersion};
@@ -19,3 +20,4 @@ pub use nearest::nearest;
 pub use plugins::{Isolation, PluginsConfig};
 pub use problem::Problem;
 pub use spool::SpoolConfig;
+pub use variable::VariableConfig;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// One thing that is wrong with a device's configuration.
+/// One thing that is wrong with the configuration of a device or a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which device, counted from 0 in the order in which they were given.
+    /// Which device or variable, counted from 0 in the order in which they were given, the variables after
+    /// all devices.
     pub device: usize,
     /// The way to the key inside its table; empty: the table itself.
     pub key: Vec<String>,

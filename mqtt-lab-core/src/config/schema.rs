@@ -9,3 +9,11 @@ pub(super) fn qos(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn payload(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["json", "plain"] })
 }
+
+pub(super) fn datatype(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["float", "int", "bool", "text", "choice", "color"] })
+}
+
+pub(super) fn value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["number", "boolean", "string"] })
+}

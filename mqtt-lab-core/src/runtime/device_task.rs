@@ -369,6 +369,10 @@ impl DeviceTask {
 
     /// A value of another device, handed to the control variables that follow it.
     async fn input(&mut self, message: &Incoming) {
+        // The other one is gone and took its value back; that is no other value.
+        if message.payload.is_empty() {
+            return;
+        }
         let inputs = self.spec.config.inputs.iter();
         let followers: Vec<String> = inputs
             .filter(|(_, t)| self.spec.input_topic(t) == message.topic)

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// In what a device of a changed configuration differs from the running one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    /// The same kind by name and nothing else, made anew: its plugin was loaded again.
+    /// The same kind by name and nothing else, made anew: its plugin was loaded again. Or a kind whose devices
+    /// take over with other settings.
     Reloaded,
     /// Another kind, or other settings of the kind: another device under the same name.
     Device,
@@ -39,9 +40,13 @@ impl DeviceSpec {
     /// What is different in `new`, a device of the same name. Which table it came from does not count.
     pub(crate) fn difference(&self, new: &Self) -> Option<Difference> {
         let same_kind = self.kind.is_same_as(&new.kind);
-        let same_device = self.kind.name() == new.kind.name() && self.settings == new.settings;
+        let same_settings = self.settings == new.settings;
+        let same_device = self.kind.name() == new.kind.name() && same_settings;
         let same_options =
             self.config == new.config && self.mqtt == new.mqtt && self.credentials == new.credentials;
+        if same_kind && same_options && !same_settings && new.kind.takes_over() {
+            return Some(Difference::Reloaded);
+        }
         match (same_device, same_kind, same_options) {
             (true, true, true) => None,
             (true, true, false) => Some(Difference::Options),
@@ -70,6 +75,11 @@ impl DeviceSpec {
     /// `group/id`, as people read it.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.group, self.id)
+    }
+
+    /// Whether its channels are the variables of its group.
+    pub(crate) const fn holds_variables(&self) -> bool {
+        self.kind.takes_over()
     }
 
     /// One MQTT session per device and lab.

@@ -67,6 +67,14 @@ export const publish = (/** @type {{topic: string, payload: string, qos: number,
   send("POST", "publish", message);
 export const removeRetained = (/** @type {string} */ topic) =>
   call(`topics/retained?topic=${encodeURIComponent(topic)}`, { method: "DELETE" });
+/** The users' own control variables. */
+export const variables = () => call("variables");
+/** @param {any} of */
+const variablePath = ({ group, id }) => `variables/${encodeURIComponent(group)}/${encodeURIComponent(id)}`;
+export const createVariable = (/** @type {any} */ variable) => send("POST", "variables", variable);
+/** @param {any} of @param {any} change */
+export const changeVariable = (of, change) => send("PATCH", variablePath(of), change);
+export const deleteVariable = (/** @type {any} */ of) => call(variablePath(of), { method: "DELETE" });
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */

@@ -43,6 +43,9 @@ async function openLater(main, where, signal) {
     if (where.view === "topics") {
       const { mountTopics } = await import("./topics.js");
       if (!signal.aborted) await mountTopics(main, where, signal);
+    } else if (where.view === "variables") {
+      const { mountVariables } = await import("./variables.js");
+      if (!signal.aborted) await mountVariables(main, signal);
     } else {
       const { mountDevice } = await import("./device.js");
       if (!signal.aborted) mountDevice(main, where, signal);

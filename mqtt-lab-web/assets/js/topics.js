@@ -6,6 +6,7 @@ import { count } from "./format.js";
 import { extend, t } from "./i18n.js";
 import { topicHref } from "./router.js";
 import { on, state } from "./store.js";
+import { style } from "./style.js";
 import { messagePanel } from "./topic-message.js";
 import { publishForm } from "./topic-publish.js";
 import { TopicNames } from "./topic-names.js";
@@ -107,12 +108,4 @@ function repeat(work, signal) {
   document.addEventListener("visibilitychange", now, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));
   return { now };
-}
-
-/** Loads a style sheet once, and waits for it. @param {string} href */
-function style(href) {
-  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise((resolve) => {
-    document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
-  });
 }

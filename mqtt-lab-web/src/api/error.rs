@@ -29,6 +29,7 @@ impl ApiError {
         unauthorized UNAUTHORIZED;
         forbidden FORBIDDEN;
         not_found NOT_FOUND;
+        conflict CONFLICT;
         unprocessable UNPROCESSABLE_ENTITY;
         too_many TOO_MANY_REQUESTS;
         unavailable SERVICE_UNAVAILABLE;

@@ -12,6 +12,7 @@ mod metrics;
 mod plug;
 mod series;
 mod topics;
+mod variables;
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
@@ -53,6 +54,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/topics/message", get(topics::message))
         .route("/api/v1/topics/retained", delete(topics::forget))
         .route("/api/v1/publish", publish)
+        .route("/api/v1/variables", get(variables::all).post(variables::create))
+        .route("/api/v1/variables/{group}/{id}", patch(variables::change).delete(variables::delete))
         .route("/api/v1/live", get(live::live))
         .route("/api/openapi.json", get(lab::openapi))
         .route("/healthz", get(lab::healthz))

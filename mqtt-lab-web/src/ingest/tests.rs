@@ -531,6 +531,10 @@ pass_on! {
     end_command(id: &str, state: CommandState, error: Option<&str>, ended_us: i64) -> ();
     series(id: crate::store::SeriesId) -> Option<crate::store::SavedSeries>;
     points(series: &crate::store::SavedSeries, range: std::ops::Range<i64>, max_points: usize) -> Vec<crate::store::Point>;
+    variables() -> Vec<crate::store::SavedVariable>;
+    define_variable(group: &str, name: &str, definition: &str) -> ();
+    keep_variable(group: &str, name: &str, value: &Value) -> ();
+    forget_variable(group: &str, name: &str) -> ();
     check() -> ();
 }
 

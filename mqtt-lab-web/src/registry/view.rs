@@ -1,5 +1,6 @@
 //! Devices, commands and the lab as JSON.
 
+use mqtt_lab_core::VARIABLES;
 use mqtt_lab_wire::{
     Address, BootId, Channel, Datatype, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value,
     WillInfo,
@@ -117,7 +118,11 @@ impl DeviceView {
 fn channels(place: &Place<'_>, device: &Device) -> Vec<ChannelView> {
     let declared = device.info.iter().flat_map(|info| &info.channels);
     let declared = declared.map(|channel| view(place, device, channel, device.channels.get(&*channel.name)));
-    let others = device.channels.iter().filter(|(name, _)| device.declared(name).is_none());
+    // A variable that is deleted has its history, and no place on the card any more.
+    let holds_variables =
+        device.info.as_ref().and_then(|info| info.kind.as_ref()).is_some_and(|kind| *kind == VARIABLES);
+    let others = device.channels.iter().filter(|_| !holds_variables);
+    let others = others.filter(|(name, _)| device.declared(name).is_none());
     let others = others.filter_map(|(name, state)| {
         device.described(name).map(|channel| view(place, device, &channel, Some(state)))
     });

@@ -11,12 +11,13 @@ mod window;
 use std::ops::Range;
 
 use async_trait::async_trait;
+use mqtt_lab_wire::Value;
 
 pub use error::StoreError;
 pub use types::{
     Command, CommandState, Counts, DeviceId, Last, LifeCounts, LostAndFound, NewSample, NewSeries, Outcome,
-    Point, SavedDevice, SavedSeries, SeriesId, Snapshot, StateCause, StateChange, WhenMeasured, Write,
-    WriteReport,
+    Point, SavedDevice, SavedSeries, SavedVariable, SeriesId, Snapshot, StateCause, StateChange,
+    WhenMeasured, Write, WriteReport,
 };
 pub use window::{MAX_RANGES, ReceiveWindow};
 
@@ -78,6 +79,18 @@ pub trait Store: Send + Sync + 'static {
         error: Option<&str>,
         ended_us: i64,
     ) -> Result<(), StoreError>;
+
+    /// All variables of which something is kept.
+    async fn variables(&self) -> Result<Vec<SavedVariable>, StoreError>;
+
+    /// Keeps what a user made a variable; its value stays.
+    async fn define_variable(&self, group: &str, name: &str, definition: &str) -> Result<(), StoreError>;
+
+    /// Keeps the value of a variable, one of the lab's file too.
+    async fn keep_variable(&self, group: &str, name: &str, value: &Value) -> Result<(), StoreError>;
+
+    /// Forgets a variable, what it is and its value.
+    async fn forget_variable(&self, group: &str, name: &str) -> Result<(), StoreError>;
 
     /// A known series by its id.
     async fn series(&self, id: SeriesId) -> Result<Option<SavedSeries>, StoreError>;

@@ -88,6 +88,19 @@ pub struct SavedDevice {
     pub life: Option<(BootId, ReceiveWindow)>,
 }
 
+/// A variable as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedVariable {
+    /// The group.
+    pub group: String,
+    /// Its name within the group.
+    pub name: String,
+    /// What a user made it, as JSON; none: the lab's file says what it is.
+    pub definition: Option<String>,
+    /// The last value that was set.
+    pub value: Option<Value>,
+}
+
 /// Everything a dashboard shows before the first message comes.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

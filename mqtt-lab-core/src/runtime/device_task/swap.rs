@@ -1,4 +1,4 @@
-//! A running device gets another instance: its plugin was loaded again.
+//! A running device gets another instance: its plugin was loaded again, or its group has other variables.
 
 use super::{DeviceTask, FIRST_PAUSE, Swap};
 
@@ -20,7 +20,8 @@ impl DeviceTask {
         if done.send(Ok(())).is_err() {
             return false;
         }
-        tracing::info!(device = self.spec.name(), "goes on with its plugin loaded again");
+        let what = if spec.holds_variables() { "other variables" } else { "its plugin loaded again" };
+        tracing::info!(device = self.spec.name(), "goes on with {what}");
         self.reading = None;
         self.errors = 0;
         self.pause = FIRST_PAUSE;

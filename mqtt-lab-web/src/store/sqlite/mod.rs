@@ -16,18 +16,20 @@ mod points;
 mod rollup;
 mod series;
 mod value;
+mod variables;
 
 use std::fs::File;
 use std::ops::Range;
 use std::sync::PoisonError;
 
 use async_trait::async_trait;
+use mqtt_lab_wire::Value;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::{
-    Command, CommandState, DeviceId, LifeCounts, NewSeries, Point, SavedSeries, SeriesId, Snapshot,
-    StateChange, Store, StoreError, Write, WriteReport,
+    Command, CommandState, DeviceId, LifeCounts, NewSeries, Point, SavedSeries, SavedVariable, SeriesId,
+    Snapshot, StateChange, Store, StoreError, Write, WriteReport,
 };
 use cache::Cache;
 
@@ -116,6 +118,22 @@ impl Store for SqliteStore {
         ended_us: i64,
     ) -> Result<(), StoreError> {
         commands::end(&self.writer, id, state, error, ended_us).await.during("end a command")
+    }
+
+    async fn variables(&self) -> Result<Vec<SavedVariable>, StoreError> {
+        variables::all(&self.readers).await
+    }
+
+    async fn define_variable(&self, group: &str, name: &str, definition: &str) -> Result<(), StoreError> {
+        variables::define(&self.writer, group, name, definition).await.during("keep a variable")
+    }
+
+    async fn keep_variable(&self, group: &str, name: &str, value: &Value) -> Result<(), StoreError> {
+        variables::keep(&self.writer, group, name, value).await.during("keep the value of a variable")
+    }
+
+    async fn forget_variable(&self, group: &str, name: &str) -> Result<(), StoreError> {
+        variables::forget(&self.writer, group, name).await.during("forget a variable")
     }
 
     async fn series(&self, id: SeriesId) -> Result<Option<SavedSeries>, StoreError> {
