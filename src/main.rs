@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod clients;
 mod config;
 mod failure;
 mod follow;

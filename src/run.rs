@@ -1,6 +1,7 @@
 //! `mqtt-lab run`: what starts after what, and stops before what.
 
 use crate::arguments::RunOptions;
+use crate::clients;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::Follower;
@@ -314,6 +315,9 @@ async fn start_web(
     let ingest = IngestConfig { link, root: config.lab.root.clone() };
     let web =
         Web::start(web, config.store.clone(), ingest, log).await.map_err(|error| web_failure(&error))?;
+    if let Some(broker) = broker {
+        web.show_clients(clients::list(broker));
+    }
     // Devices speak as soon as they are started; a broker elsewhere may be away for longer than that.
     if !web.listening(CONNECT).await {
         tracing::warn!("the storage is not connected to the broker yet, trying on");

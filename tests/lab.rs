@@ -258,3 +258,22 @@ fn a_plug_is_pulled_over_the_api_and_the_history_tells_what_the_will_did() {
     let (ended, output) = lab.interrupt();
     assert!(ended.success() && !output.iter().any(|line| line.contains("ERROR")), "{output:#?}");
 }
+
+#[test]
+fn a_page_lists_the_clients_of_the_broker() {
+    let data = tempfile::tempdir().expect("a folder");
+    let lab = Lab::start(data.path(), None);
+    let led = lab.poll("/api/v1/clients?search=demo-led", |clients| {
+        let led = &clients["clients"][0];
+        (led["subscription_count"] == 1).then(|| led.clone())
+    });
+    assert_eq!(led["subscriptions"], json!(["lab/demo/led/+/set"]));
+    assert_eq!(led["connection"]["will"], "lab/demo/led/$state");
+    assert_eq!((&led["connection"]["version"], &led["dropped"]), (&5.into(), &0.into()));
+    // Six devices and the storage.
+    let all = lab.poll("/api/v1/clients?limit=1", |all| (all["connected"] == 7).then(|| all.clone()));
+    assert_eq!((&all["known"], &all["total"]), (&true.into(), &7.into()));
+    assert_eq!(all["clients"].as_array().map(Vec::len), Some(1));
+    assert_eq!(lab.request("GET", "/api/v1/clients?limit=0", None).0, 400);
+    lab.interrupt();
+}

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::assets::Assets;
 use crate::bus::Outlet;
+use crate::clients::Clients;
 use crate::clock::Millis;
 use crate::commands::Commands;
 use crate::config::WebConfig;
@@ -39,6 +40,7 @@ pub struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) board: Arc<Board>,
     pub(crate) assets: Assets,
+    pub(crate) clients: Clients,
     pub(crate) plugs: Plugs,
     pub(crate) variables: VariableRequests,
     pub(crate) stop: watch::Receiver<bool>,

@@ -11,6 +11,7 @@ mod api;
 mod app;
 mod assets;
 pub mod bus;
+mod clients;
 mod clock;
 mod commands;
 mod config;
@@ -31,6 +32,7 @@ mod web;
 
 pub use api::router;
 pub use app::App;
+pub use clients::{BrokerClient, BrokerConnection, ClientList};
 pub use config::{IngestConfig, PublishLog, Seen, StoreConfig, WebConfig};
 pub use error::StartError;
 pub use notice::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};

@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::app::{App, Shared};
 use crate::assets::Assets;
 use crate::bus::{Outlet, Source};
+use crate::clients::{ClientList, Clients};
 use crate::clock::now_us;
 use crate::commands::Commands;
 use crate::config::{IngestConfig, PublishLog, StoreConfig, WebConfig};
@@ -155,6 +156,7 @@ impl Web {
             sessions: Sessions::default(),
             board: Arc::default(),
             assets: Assets::embedded(),
+            clients: Clients::default(),
             plugs: Plugs::default(),
             variables: VariableRequests::default(),
             stop: stopped.clone(),
@@ -226,6 +228,12 @@ impl Web {
     #[must_use]
     pub fn plug_requests(&self) -> tokio::sync::mpsc::Receiver<crate::PlugRequest> {
         self.app.plugs.serve()
+    }
+
+    /// Lets pages list the broker's clients. Until then, and for a broker elsewhere, they say that they are not
+    /// known. A second call changes nothing.
+    pub fn show_clients(&self, list: ClientList) {
+        self.app.clients.show(list);
     }
 
     /// What pages ask of the variables. It must be answered; to a second call nothing comes. Until the first call

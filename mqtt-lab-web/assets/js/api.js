@@ -75,6 +75,8 @@ export const createVariable = (/** @type {any} */ variable) => send("POST", "var
 /** @param {any} of @param {any} change */
 export const changeVariable = (of, change) => send("PATCH", variablePath(of), change);
 export const deleteVariable = (/** @type {any} */ of) => call(variablePath(of), { method: "DELETE" });
+/** The broker's clients whose id or filters have `words` in them. @param {string} words @param {number} limit */
+export const clients = (words, limit) => call(`clients?search=${encodeURIComponent(words)}&limit=${limit}`);
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */

@@ -10,7 +10,7 @@ import { setTheme, theme, THEMES } from "./theme.js";
 
 const STATES = ["ready", "init", "sleeping", "disconnected", "lost", "unknown"];
 const COUNTERS = ["received", "stored", "duplicate", "lost", "refused"];
-const VIEWS = [["dashboard", "#/"], ["variables", "#/variables"], ["topics", "#/topics"]];
+const VIEWS = [["dashboard", "#/"], ["variables", "#/variables"], ["topics", "#/topics"], ["clients", "#/clients"]];
 const ALARMING = ["lost", "refused"];
 
 /** Builds the header; `onLanguage` is called with the language a person chose.

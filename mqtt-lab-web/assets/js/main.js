@@ -46,6 +46,9 @@ async function openLater(main, where, signal) {
     } else if (where.view === "variables") {
       const { mountVariables } = await import("./variables.js");
       if (!signal.aborted) await mountVariables(main, signal);
+    } else if (where.view === "clients") {
+      const { mountClients } = await import("./clients.js");
+      if (!signal.aborted) await mountClients(main, signal);
     } else {
       const { mountDevice } = await import("./device.js");
       if (!signal.aborted) mountDevice(main, where, signal);

@@ -1,5 +1,6 @@
 //! The HTTP API (`docs/http-api.md`) and the files of the page.
 
+mod clients;
 mod commands;
 mod devices;
 mod error;
@@ -56,6 +57,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/publish", publish)
         .route("/api/v1/variables", get(variables::all).post(variables::create))
         .route("/api/v1/variables/{group}/{id}", patch(variables::change).delete(variables::delete))
+        .route("/api/v1/clients", get(clients::all))
         .route("/api/v1/live", get(live::live))
         .route("/api/openapi.json", get(lab::openapi))
         .route("/healthz", get(lab::healthz))
