@@ -104,7 +104,7 @@ impl Hub {
                 if *self.stop.borrow() {
                     return;
                 }
-                drop(self.noted.wait_timeout(self.lock(), RETRY));
+                std::thread::park_timeout(RETRY);
             }
             self.durable.send_replace(last);
         }

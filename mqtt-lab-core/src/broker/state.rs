@@ -131,6 +131,11 @@ impl State {
         what(&mut session.outbox, &mut record);
     }
 
+    /// Whether a connection still has its session.
+    pub(super) fn is_current(&mut self, handle: Handle) -> bool {
+        self.session(handle).is_some()
+    }
+
     /// Whether a session outlives its connection.
     pub(super) fn lasts(&self, handle: Handle) -> bool {
         self.sessions.get(&handle.session).is_some_and(Session::lasts)

@@ -28,7 +28,13 @@ impl<S> Connection<S> {
         }
         let ends = packets.iter().any(|packet| matches!(packet, Packet::Disconnect { .. }));
         let mut speaker = Speaker { version: self.version, handle: self.handle, out: self.output.fresh() };
-        let work = |state: &mut State| packets.into_iter().try_for_each(|packet| speaker.take(state, packet));
+        let work = |state: &mut State| {
+            // What a client said before another one took its session over is not done behind that one's back.
+            if !state.is_current(speaker.handle) {
+                return Err(End::Told(reason::TAKEN_OVER));
+            }
+            packets.into_iter().try_for_each(|packet| speaker.take(state, packet))
+        };
         let (result, change) = if ends { self.hub.with_due(work) } else { self.hub.with(work) };
         self.output.caused_by(change);
         result
