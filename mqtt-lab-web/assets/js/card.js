@@ -3,7 +3,7 @@
 import { channelView } from "./channel.js";
 import { now } from "./clock.js";
 import { el, setBadge, setData, setText } from "./dom.js";
-import { bytes, countOrWord, duration, NO_VALUE, UNKNOWN } from "./format.js";
+import { bytes, count, duration, NO_VALUE, UNKNOWN } from "./format.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { showReloaded } from "./plugin.js";
@@ -46,7 +46,7 @@ export function card(device) {
     error,
     el("div", { class: alone ? "channels" : "channels rows" }, ...views.map((view) => view.element),
       views.length ? null : el("p", { class: "quiet" }, t("device.no-channels")),
-      more > 0 ? el("a", { class: "more", href: deviceHref(device) }, t("device.more", { count: more })) : null),
+      more > 0 ? el("a", { class: "more", href: deviceHref(device) }, t(more === 1 ? "device.more.1" : "device.more", { count: more })) : null),
     foot.element);
 
   return {
@@ -103,7 +103,7 @@ function footValues(device) {
     all((channel) => (channel.qos === null ? UNKNOWN : String(channel.qos))),
     all((channel) => (channel.retain === null ? UNKNOWN : t(channel.retain ? "yes" : "no"))),
     bytes(newest?.bytes ?? null),
-    countOrWord(device.counts.lost),
-    countOrWord(device.counts.duplicate),
+    count(device.counts.lost),
+    count(device.counts.duplicate),
   ];
 }

@@ -65,11 +65,14 @@ function usualGapMs(device, series) {
   return ms;
 }
 
+// In a wider range a value one sets is a line at its edge.
+const WIDEST_RANGE = 10_000;
+
 /** An output is shown over its whole range, a measurement over what it did.
  * @param {any} channel @param {[number, number] | null} range @param {number} [count] steps, about */
 export function domain(channel, range, count = 2) {
   if (channel.datatype === "bool") return [0, 1, 1];
-  if (channel.settable && channel.min !== null && channel.max !== null) {
+  if (channel.settable && channel.min !== null && channel.max !== null && channel.max - channel.min <= WIDEST_RANGE) {
     return [channel.min, channel.max, (channel.max - channel.min) / count];
   }
   const { low, high, step } = niceRange(...(range ?? [0, 1]), count, channel.datatype === "int" ? 1 : 0);

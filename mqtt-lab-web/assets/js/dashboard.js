@@ -167,7 +167,7 @@ function placeholder() {
   return el("div", { class: "placeholder" },
     el("h2", {}, t("dashboard.empty")),
     el("p", {}, t("dashboard.empty.explain")),
-    el("pre", {}, el("code", {}, command)),
+    el("pre", { tabindex: "0", role: "group", "aria-label": t("dashboard.empty.command") }, el("code", {}, command)),
     el("p", {}, t("dashboard.empty.more")));
 }
 

@@ -18,6 +18,8 @@ let page = null;
 /** @type {Map<string, number>} where each view was scrolled to */
 const scrolled = new Map();
 let shownHash = location.hash;
+/** The lab's own answer is there as soon as the words are; one that does not answer is shown as such. */
+const LAB_PATIENCE_MS = 300;
 
 function show() {
   page?.abort();
@@ -96,6 +98,8 @@ async function start() {
   lab.then((answer) => words.then(() => store.setLab(answer)), () => {});
   recent.then(({ points }) => words.then(() => store.addRecent(points)), () => {});
   await words;
+  // A page that tells at once which lab it is and what is wrong with it need not be moved by that news.
+  await Promise.race([lab.catch(() => {}), new Promise((resolve) => { setTimeout(resolve, LAB_PATIENCE_MS); })]);
   show();
   store.on("gap", loadRecent);
   store.on("notice", () => showLabNotice(byId("lab-notice")));

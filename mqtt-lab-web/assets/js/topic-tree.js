@@ -119,14 +119,19 @@ export function topicTree(names, onChoose) {
       }
       if (isNew || found) build();
       else for (const row of rows) paint(/** @type {Node} */ (names.topics.get(row.topic)));
-      if (found) items.get(found)?.element.scrollIntoView({ block: "nearest" });
+      if (found) this.showChosen();
+    },
+    /** Scrolls to the chosen topic. */
+    showChosen() {
+      const node = chosen === null ? undefined : names.topics.get(chosen);
+      if (node) items.get(node)?.element.scrollIntoView({ block: "nearest" });
     },
   };
 }
 
 /** A row of the tree. @param {Node} node */
 function item(node) {
-  const name = el("span", { class: "topic-name" }, node.name || t("topics.empty-level"));
+  const name = el("span", { class: "topic-name", title: node.path }, node.name || t("topics.empty-level"));
   const preview = el("span", { class: "topic-preview" });
   const retained = el("span", { class: "badge", data: { badge: "retained" }, hidden: true }, t("topics.retained"));
   const qos = el("span", { class: "badge", data: { badge: "qos" }, hidden: true });
@@ -145,6 +150,7 @@ function item(node) {
       setText(below, others && !open ? t(others === 1 ? "topics.below.1" : "topics.below", { count: count(others) }) : "");
       if (!row) return;
       setText(preview, row.bytes ? row.preview ?? t("topics.binary") : t("topics.nothing"));
+      set(preview, "title", preview.textContent ?? "");
       retained.hidden = row.retained !== true;
       qos.hidden = false;
       setText(qos, t("topics.qos", { qos: row.qos ?? "?" }));
