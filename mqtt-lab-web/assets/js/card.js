@@ -24,8 +24,8 @@ function cardChannels(device) {
   return measured.length ? measured : own;
 }
 
-/** @param {import("./store.js").Device} device */
-export function card(device) {
+/** Fills `element` with a card. @param {HTMLElement} element @param {import("./store.js").Device} device */
+export function card(element, device) {
   const abort = new AbortController();
   const all = cardChannels(device);
   const channels = all.slice(0, CHANNELS_SHOWN);
@@ -37,7 +37,7 @@ export function card(device) {
   const error = el("p", { class: "device-error", hidden: true });
   const foot = footLine();
   const kind = device.kind && device.kind !== device.id ? ` · ${kindName(device.kind)}` : "";
-  const element = el("article", { class: "card", "aria-label": deviceName(device), data: { device: keyOf(device) } },
+  element.replaceChildren(
     el("header", { class: "card-head" },
       el("div", { class: "card-name" },
         el("h3", {}, el("a", { href: deviceHref(device) }, deviceName(device))),
@@ -50,9 +50,8 @@ export function card(device) {
     foot.element);
 
   return {
-    element,
     signature: signature(device),
-    remove: () => { abort.abort(); element.remove(); },
+    remove: () => { abort.abort(); element.replaceChildren(); },
     /** Shows new samples: what changes ten times a second. @param {import("./store.js").Device} next */
     sample(next) {
       channels.forEach(({ name }, index) => {

@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { mountDashboard } from "./dashboard.js";
-import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
+import { lab, listen, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
 import { mountHeader, mountNotice } from "./header.js";
 import * as i18n from "./i18n.js";
 import { showLabNotice } from "./lab-notice.js";
-import { watch } from "./live.js";
 import { watchPlugins } from "./plugin.js";
 import { route } from "./router.js";
 import * as store from "./store.js";
@@ -93,8 +92,8 @@ async function start() {
   applyTheme();
   watchPlugins();
   api.onUnauthorized(() => Promise.all([import("./login.js"), words]).then(([login]) => login.showLogin()));
-  // Promises keep their order: nothing is shown before the words are there.
-  watch((message) => words.then(() => store.apply(message)), (connection) => words.then(() => connected(connection)));
+  // Nothing is shown before the words are there.
+  words.then(() => listen({ onMessage: store.apply, onState: connected }));
   lab.then((answer) => words.then(() => store.setLab(answer)), () => {});
   recent.then(({ points }) => words.then(() => store.addRecent(points)), () => {});
   await words;
