@@ -13,10 +13,12 @@ export const cutTexts = (page) => page.evaluate(() => {
   const HIDES = new Set(["hidden", "clip"]);
   /** @param {Element} element */
   const name = (element) => `${element.tagName.toLowerCase()}${element.id && `#${element.id}`}.${element.getAttribute("class") ?? ""} “${(element.textContent ?? "").slice(0, 60)}”`;
+  /** Words for screen readers alone. @param {Element | null} element @returns {boolean} */
+  const unseen = (element) => Boolean(element && (getComputedStyle(element).clipPath === "inset(50%)" || unseen(element.parentElement)));
   /** @type {string[]} */
   const found = [];
   for (const element of document.body.querySelectorAll("*")) {
-    if (!(element instanceof HTMLElement) || !element.checkVisibility() || element.closest(".unseen")) continue;
+    if (!(element instanceof HTMLElement) || !element.checkVisibility() || unseen(element)) continue;
     const style = getComputedStyle(element);
     const wide = HIDES.has(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
     const high = HIDES.has(style.overflowY) && element.scrollHeight > element.clientHeight + 1;
@@ -26,7 +28,7 @@ export const cutTexts = (page) => page.evaluate(() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = /** @type {HTMLElement} */ (node.parentElement);
-    if (!node.textContent?.trim() || !parent.checkVisibility() || parent.closest(".unseen, option, #skip")) continue;
+    if (!node.textContent?.trim() || !parent.checkVisibility() || parent.closest("option, #skip") || unseen(parent)) continue;
     let box = /** @type {Element | null} */ (parent);
     while (box && !box.matches(BOXES) && !SCROLLS.has(getComputedStyle(box).overflowX) && !HIDES.has(getComputedStyle(box).overflowX)) box = box.parentElement;
     if (!box?.matches(BOXES)) continue;
@@ -47,12 +49,15 @@ export async function untranslated(page, own, other) {
   const ownWords = new Set(Object.values(own));
   const foreign = new Set(Object.entries(other).filter(([key, words]) => own[key] !== words && !ownWords.has(words)).map(([, words]) => words));
   const shown = await page.evaluate(() => {
+    // What devices and topics say is nobody's to translate.
+    const FOREIGN = "code, pre, .topic-name, .topic-preview, [lang], #announcer";
     const texts = [];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      if (!node.parentElement?.closest("code, pre, .topic-name, .topic-preview, [lang], #announcer")) texts.push(node.textContent ?? "");
+      if (!node.parentElement?.closest(FOREIGN)) texts.push(node.textContent ?? "");
     }
     for (const element of document.querySelectorAll("[title], [aria-label], [placeholder]")) {
+      if (element.matches(FOREIGN)) continue;
       for (const attribute of ["title", "aria-label", "placeholder"]) texts.push(element.getAttribute(attribute) ?? "");
     }
     return texts.map((text) => text.trim()).filter(Boolean);

@@ -105,11 +105,9 @@ export const checks = [
   [`${DEVICES} devices: the last card is filled when one scrolls there, and a few hundred at most`, async ({ visit }) => {
     const page = await open(visit);
     await complete(page);
-    for (let shown = 0; shown < DEVICES;) {
-      await page.locator(".card").last().scrollIntoViewIfNeeded();
-      await page.locator(".card").last().locator("[data-value]").waitFor();
+    for (let shown = await page.locator(".card").count(); shown < DEVICES; shown = await page.locator(".card").count()) {
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
       await page.waitForFunction((/** @type {number} */ before) => document.querySelectorAll(".card").length > before, shown);
-      shown = await page.locator(".card").count();
     }
     await page.locator(".card").last().scrollIntoViewIfNeeded();
     await page.locator(".card").last().locator("[data-value]").waitFor();
