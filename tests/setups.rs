@@ -97,7 +97,9 @@ fn a_thousand_sensors_get_ready_are_heard_and_end_in_order() {
     assert_eq!(lost, 0, "of plain values nothing can be told");
     let (ended, output) = lab.interrupt();
     assert!(ended.success(), "{output:#?}");
-    let bad = output.iter().any(|line| line.contains("WARN") || line.contains("ERROR"));
+    // On a busy machine a thousand connections take longer than the lab waits without a word.
+    let mut told = output.iter().filter(|line| !line.contains("not connected yet, trying on"));
+    let bad = told.any(|line| line.contains("WARN") || line.contains("ERROR"));
     assert!(!bad, "{output:#?}");
 }
 
