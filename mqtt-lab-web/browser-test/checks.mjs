@@ -26,11 +26,11 @@ const shows = (page, id, value) =>
 /** @param {Page} page @param {string} id */
 const confirmed = (page, id) => card(page, id).locator('[data-command-state="confirmed"]').first().waitFor();
 
-/** @param {string | undefined} broker @param {string} topic @param {string} payload */
-function publish(broker, topic, payload) {
+/** @param {string | undefined} broker @param {string} topic @param {string} payload @param {...string} options */
+function publish(broker, topic, payload, ...options) {
   if (!broker) return "LAB_BROKER is not set";
   const [host, port] = broker.split(/:(?=\d+$)/);
-  const { error, status, stderr } = spawnSync("mosquitto_pub", ["-h", host, "-p", port, "-t", topic, "-m", payload, "-q", "1"]);
+  const { error, status, stderr } = spawnSync("mosquitto_pub", ["-h", host, "-p", port, "-t", topic, "-m", payload, "-q", "1", ...options]);
   if (error) return "mosquitto_pub is not installed";
   assert.equal(status, 0, `mosquitto_pub: ${stderr}`);
   return null;
@@ -156,7 +156,7 @@ export const checks = [
     await treeItem(page, topic).click();
     const message = page.locator('[data-part="message"]');
     await message.getByRole("heading", { name: topic, exact: true }).waitFor();
-    assert.equal(await message.locator("pre").textContent(), '{\n  "v": 21.50,\n  "unit": "<b>"\n}');
+    assert.equal(await message.locator(".message-body > pre").textContent(), '{\n  "v": 21.50,\n  "unit": "<b>"\n}');
     const total = 2 + (2 + topic.length) + 2 + 1 + 24;
     assert.equal(await message.locator("[data-bytes=total]").textContent(), `${total}\u202fB`);
     assert.match(await message.locator("dl [data-bytes=variable]").textContent(), /packet id 2, properties 1/);
@@ -165,7 +165,7 @@ export const checks = [
     await page.locator("#publish-qos").selectOption("2");
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await page.getByText("The broker took it at").first().waitFor();
-    await message.locator("pre").filter({ hasText: /^33$/ }).waitFor();
+    await message.locator(".message-body > pre").filter({ hasText: /^33$/ }).waitFor();
     await message.locator("[data-fact=qos]").filter({ hasText: "2, exactly once" }).waitFor();
     await page.getByRole("link", { name: "Devices", exact: true }).click();
     await shows(page, "hand", "33");
@@ -195,6 +195,27 @@ export const checks = [
     await page.context().close();
   }],
 
+  ["what the broker keeps is told behind a newer message, and what a topic is for", async ({ visit, shoot, broker }) => {
+    const topic = `lab/demo/kept/${Math.random().toString(36).slice(2)}`;
+    const skipped = publish(broker, topic, "old", "--retain") ?? publish(broker, topic, "new");
+    if (skipped) return { skipped };
+    const page = await visit({}, `#/topics/${encodeURIComponent(topic)}`);
+    const message = page.locator('[data-part="message"]');
+    await message.locator(".message-body > pre").filter({ hasText: /^new$/ }).waitFor();
+    await message.locator(".kept pre").filter({ hasText: /^old$/ }).waitFor();
+    await treeItem(page, topic).getByText("retained, older").waitFor();
+    await message.getByText("Values of a channel").waitFor();
+    await shoot(page, "topics-kept");
+    await page.getByRole("button", { name: "Remove retained message …" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await message.locator(".kept").waitFor({ state: "hidden" });
+    await page.locator("#topic-filter").fill("marker");
+    await treeItem(page, "lab/mqtt-lab").getByText("by the lab itself").waitFor();
+    await treeItem(page, "lab/mqtt-lab/ingest/marker/result").click();
+    await message.getByText("The lab writes to itself here").waitFor();
+    await page.context().close();
+  }],
+
   ["the topic tree obeys the keyboard and the filter, and shows HTML as text", async ({ visit, broker }) => {
     const skipped = publish(broker, `lab/demo/${HTML_ID}/temperature`, HTML_ID);
     if (skipped) return { skipped };
@@ -215,7 +236,7 @@ export const checks = [
     await hit.click();
     await until(page, () => document.querySelectorAll("[role=treeitem]").length === 4);
     await page.getByRole("heading", { name: HTML_ID }).waitFor();
-    await page.locator('[data-part="message"] pre').filter({ hasText: HTML_ID }).waitFor();
+    await page.locator('[data-part="message"] .message-body > pre').filter({ hasText: HTML_ID }).waitFor();
     assert.equal(await page.locator("main img").count(), 0);
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).pwned), undefined);
     await page.context().close();

@@ -777,7 +777,7 @@ async fn the_last_message_of_every_topic_can_be_read() {
     let mut row = list["topics"][5].clone();
     assert!(row["time_ms"].take().as_f64().unwrap() > 1.7e12);
     let expected = json!({"topic": "lab/demo/x/logged", "preview": "1", "bytes": 1, "qos": 2,
-        "retained": true, "time_ms": null, "count": 1});
+        "retained": true, "keeps_older": false, "time_ms": null, "count": 1});
     assert_eq!(row, expected);
 
     let (status, message) = lab.get("/api/v1/topics/message?topic=lab/demo/lamp/on/set").await;

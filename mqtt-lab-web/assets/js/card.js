@@ -3,7 +3,7 @@
 import { channelView } from "./channel.js";
 import { now } from "./clock.js";
 import { el, setBadge, setData, setText } from "./dom.js";
-import { bytes, countOrWord, duration, NO_VALUE, UNKNOWN } from "./format.js";
+import { bytes, count, duration, NO_VALUE, UNKNOWN } from "./format.js";
 import { t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { showReloaded } from "./plugin.js";
@@ -24,8 +24,8 @@ function cardChannels(device) {
   return measured.length ? measured : own;
 }
 
-/** @param {import("./store.js").Device} device */
-export function card(device) {
+/** Fills `element` with a card. @param {HTMLElement} element @param {import("./store.js").Device} device */
+export function card(element, device) {
   const abort = new AbortController();
   const all = cardChannels(device);
   const channels = all.slice(0, CHANNELS_SHOWN);
@@ -37,7 +37,7 @@ export function card(device) {
   const error = el("p", { class: "device-error", hidden: true });
   const foot = footLine();
   const kind = device.kind && device.kind !== device.id ? ` · ${kindName(device.kind)}` : "";
-  const element = el("article", { class: "card", "aria-label": deviceName(device), data: { device: keyOf(device) } },
+  element.replaceChildren(
     el("header", { class: "card-head" },
       el("div", { class: "card-name" },
         el("h3", {}, el("a", { href: deviceHref(device) }, deviceName(device))),
@@ -46,13 +46,12 @@ export function card(device) {
     error,
     el("div", { class: alone ? "channels" : "channels rows" }, ...views.map((view) => view.element),
       views.length ? null : el("p", { class: "quiet" }, t("device.no-channels")),
-      more > 0 ? el("a", { class: "more", href: deviceHref(device) }, t("device.more", { count: more })) : null),
+      more > 0 ? el("a", { class: "more", href: deviceHref(device) }, t(more === 1 ? "device.more.1" : "device.more", { count: more })) : null),
     foot.element);
 
   return {
-    element,
     signature: signature(device),
-    remove: () => { abort.abort(); element.remove(); },
+    remove: () => { abort.abort(); element.replaceChildren(); },
     /** Shows new samples: what changes ten times a second. @param {import("./store.js").Device} next */
     sample(next) {
       channels.forEach(({ name }, index) => {
@@ -103,7 +102,7 @@ function footValues(device) {
     all((channel) => (channel.qos === null ? UNKNOWN : String(channel.qos))),
     all((channel) => (channel.retain === null ? UNKNOWN : t(channel.retain ? "yes" : "no"))),
     bytes(newest?.bytes ?? null),
-    countOrWord(device.counts.lost),
-    countOrWord(device.counts.duplicate),
+    count(device.counts.lost),
+    count(device.counts.duplicate),
   ];
 }

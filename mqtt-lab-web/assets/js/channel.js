@@ -58,7 +58,7 @@ export function channelView(device, channel, place, signal) {
 function livePlot(place, name, signal) {
   /** @type {any} */ let device = null;
   /** @type {any} */ let channel = null;
-  const canvas = el("canvas", { role: "img" });
+  const canvas = el("canvas", { role: "img", "aria-label": name });
   const start = el("span", {});
   const range = el("span", { class: "range-values", data: { range: "" } });
   const caption = el("div", { class: "range" }, start, range, el("span", {}, t("chart.now")));

@@ -3,7 +3,7 @@
 import { gapMs, heldUntilMs, holds, liveWindowMs, shapeOf } from "./cadence.js";
 import { now } from "./clock.js";
 import { value as formatValue } from "./format.js";
-import { setFont } from "./paint.js";
+import { isNew, setFont } from "./paint.js";
 import { draw, dot, extent, xOf, yOf } from "./plot.js";
 import { niceRange } from "./scale.js";
 import { state } from "./store.js";
@@ -12,6 +12,9 @@ import { colors } from "./theme.js";
 // A device's clock may run ahead of the lab's; beyond this it is simply wrong.
 const CLOCK_TOLERANCE_MS = 60_000;
 const PADDING = 5;
+const DOT_RADIUS = 2.5;
+/** So many characters fit beside the plot and its dot. */
+const WIDEST_LABEL = 5;
 
 /**
  * Draws a channel's live chart.
@@ -32,8 +35,9 @@ export function drawLive(ctx, width, height, device, channel, index) {
   const gutter = lane ? 4 : Math.round(palette.rem * 2.6);
   const [low, high, step] = domain(channel, range);
   const frame = { from, to, left: 0, right: width - gutter, top: PADDING, bottom: height - PADDING, low, high };
+  const ends = lane || !range ? [] : [high, low].map((end) => axisText(end, channel, step));
+  labels(ctx, frame, width, height, ends, palette);
   grid(ctx, frame, lane, palette);
-  if (!lane && range) labels(ctx, frame, width, channel, step, palette);
   if (!trace || !range) return null;
   draw(ctx, frame, trace);
   if (!lane) newest(ctx, frame, trace);
@@ -65,11 +69,14 @@ function usualGapMs(device, series) {
   return ms;
 }
 
+// In a wider range a value one sets is a line at its edge.
+const WIDEST_RANGE = 10_000;
+
 /** An output is shown over its whole range, a measurement over what it did.
  * @param {any} channel @param {[number, number] | null} range @param {number} [count] steps, about */
 export function domain(channel, range, count = 2) {
   if (channel.datatype === "bool") return [0, 1, 1];
-  if (channel.settable && channel.min !== null && channel.max !== null) {
+  if (channel.settable && channel.min !== null && channel.max !== null && channel.max - channel.min <= WIDEST_RANGE) {
     return [channel.min, channel.max, (channel.max - channel.min) / count];
   }
   const { low, high, step } = niceRange(...(range ?? [0, 1]), count, channel.datatype === "int" ? 1 : 0);
@@ -83,16 +90,24 @@ function grid(ctx, frame, lane, palette) {
   for (const y of ys) ctx.fillRect(frame.left, Math.round(y), frame.right - frame.left, 1);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {import("./plot.js").Frame} frame @param {number} width @param {any} channel
- * @param {number} step @param {any} palette */
-function labels(ctx, frame, width, channel, step, palette) {
+/** Clears the canvas, and writes the ends of the axis at its right edge. Text is what costs most: it is left where it
+ * is until it changes. @param {CanvasRenderingContext2D} ctx @param {import("./plot.js").Frame} frame
+ * @param {number} width @param {number} height @param {string[]} ends @param {any} palette */
+function labels(ctx, frame, width, height, ends, palette) {
+  // A wide text reaches into the plot, which is drawn anew each time.
+  const isWide = ends.some((text) => text.length > WIDEST_LABEL);
+  if (!isNew(ctx, `${width} ${height} ${palette.muted} ${ends.join(" ")}`) && !isWide) {
+    ctx.clearRect(0, 0, frame.right + DOT_RADIUS + 1, height);
+    return;
+  }
+  ctx.clearRect(0, 0, width, height);
   ctx.fillStyle = palette.muted;
   setFont(ctx, `${Math.round(palette.rem * 0.68)}px ${palette.font}`);
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";
   const inset = palette.rem * 0.18;
-  ctx.fillText(axisText(frame.high, channel, step), width, frame.top + inset);
-  ctx.fillText(axisText(frame.low, channel, step), width, frame.bottom - inset);
+  if (ends.length) ctx.fillText(ends[0], width, frame.top + inset);
+  if (ends.length) ctx.fillText(ends[1], width, frame.bottom - inset);
 }
 
 /** As many decimals as the axis needs, no more. @param {number} number @param {any} channel @param {number} step */
@@ -103,5 +118,5 @@ function newest(ctx, frame, { series, holds: held, heldUntil }) {
   const last = series.length - 1;
   const time = held ? Math.max(series.times[last], Math.min(frame.to, heldUntil)) : series.times[last];
   if (time < frame.from || time > frame.to) return;
-  dot(ctx, xOf(frame, time), yOf(frame, series.values[last]), 2.5);
+  dot(ctx, xOf(frame, time), yOf(frame, series.values[last]), DOT_RADIUS);
 }

@@ -1,14 +1,15 @@
 // The dashboard: a card per device, in groups.
 
 import * as api from "./api.js";
-import { card, signature } from "./card.js";
 import { liveWindowMs, reachMs, shapeOf } from "./cadence.js";
 import { now } from "./clock.js";
-import { arrange, el, setText } from "./dom.js";
+import { el, setText } from "./dom.js";
+import { cardGroups } from "./groups.js";
 import { t } from "./i18n.js";
 import { nextFrame } from "./paint.js";
-import { matches, nothingFound, search } from "./search.js";
-import { keyOf, on, seriesOf, state } from "./store.js";
+import { cardPlaces } from "./places.js";
+import { matching, nothingFound, search } from "./search.js";
+import { keyOf, on, seriesOf, sortedDevices, state } from "./store.js";
 
 const TICK_MS = 1_000;
 const LOADED_WITH_RECENT_MS = 60_000;
@@ -20,54 +21,26 @@ const fetched = new Set();
 
 /** @param {HTMLElement} main @param {AbortSignal} signal */
 export function mountDashboard(main, signal) {
-  /** @type {Map<string, any>} */
-  const cards = new Map();
-  /** @type {Map<string, {section: HTMLElement, title: HTMLElement, grid: HTMLElement}>} */
-  const groups = new Map();
-  const list = el("div", { class: "groups" });
+  const places = cardPlaces((key) => state.devices.get(key), (element) => seen.observe(element), signal);
+  const groups = cardGroups(places.of, signal);
   const status = el("div", { class: "status" });
   const hidden = hiddenToggle(() => { showHidden = !showHidden; build(); });
   const finder = search(() => build(), signal);
   /** @type {Map<string, boolean>} what to show in the next frame; true: all of the card, not only samples */
   const dirty = new Map();
-  main.append(finder.element, status, list, hidden.element);
+  main.append(finder.element, status, groups.element, hidden.element);
 
   function build() {
-    const visible = [...state.devices.values()].filter((device) => showHidden || !device.hidden);
-    const shown = visible.filter(matches);
+    if (signal.aborted) return;
+    const all = sortedDevices();
+    const visible = showHidden ? all : all.filter((device) => !device.hidden);
+    const shown = matching(visible);
+    places.keep(visible);
+    groups.show(shown);
     finder.update(shown.length, visible.length);
-    for (const [key, known] of cards) {
-      const device = state.devices.get(key);
-      if (device && shown.includes(device) && known.signature === signature(device)) continue;
-      known.remove();
-      cards.delete(key);
-    }
-    for (const device of shown) if (!cards.has(keyOf(device))) cards.set(keyOf(device), visibleCard(device));
-    place(shown);
-    hidden.update([...state.devices.values()].filter((device) => device.hidden).length);
+    hidden.update(all.filter((device) => device.hidden).length);
     status.replaceChildren(...(shown.length ? [] : [visible.length ? nothingFound() : placeholder()]));
     if (state.loaded) document.documentElement.dataset.ready = "true";
-  }
-
-  /** @param {import("./store.js").Device[]} shown */
-  function place(shown) {
-    const names = [...new Set(shown.map((device) => device.group))];
-    const sections = names.map((name) => {
-      const group = groups.get(name) ?? newGroup(name);
-      groups.set(name, group);
-      group.title.hidden = names.length < 2;
-      arrange(group.grid, shown.filter((device) => device.group === name).map((device) => cards.get(keyOf(device)).element));
-      return group.section;
-    });
-    arrange(list, sections);
-  }
-
-  /** @param {import("./store.js").Device} device */
-  function visibleCard(device) {
-    const made = card(device);
-    made.update(device);
-    seen.observe(made.element);
-    return made;
   }
 
   // A card that comes into view fetches what its chart shows beyond the minute everyone has.
@@ -84,44 +57,37 @@ export function mountDashboard(main, signal) {
     if (signal.aborted) return;
     for (const [key, whole] of dirty) {
       const device = state.devices.get(key);
-      const shown = cards.get(key);
+      const shown = places.card(key);
       if (device && shown) whole ? shown.update(device) : shown.sample(device);
     }
     dirty.clear();
   }
 
-  on("list", build, signal);
+  // Once for all devices that come in a frame.
+  on("list", () => nextFrame(build), signal);
   on("device", (key) => {
     const device = state.devices.get(key);
-    if (device && cards.has(key) && cards.get(key).signature !== signature(device)) build();
+    if (device) places.renew(device);
     dirty.set(key, true);
     nextFrame(flush);
   }, signal);
   on("samples", (keys) => {
-    for (const key of keys) dirty.set(key, dirty.get(key) ?? false);
+    for (const key of keys) if (!dirty.has(key)) dirty.set(key, false);
     nextFrame(flush);
   }, signal);
-  on("lab", () => { if (!cards.size) build(); }, signal);
+  on("lab", () => { if (!state.devices.size) build(); }, signal);
   on("connection", build, signal);
   // Ages tick, and the charts of silent devices move on with the time.
   const ticking = setInterval(() => {
     if (state.connection === "reconnecting") return;
-    for (const key of cards.keys()) dirty.set(key, true);
+    for (const key of places.filled()) dirty.set(key, true);
     nextFrame(flush);
   }, TICK_MS);
   signal.addEventListener("abort", () => {
     clearInterval(ticking);
     seen.disconnect();
-    for (const known of cards.values()) known.remove();
   });
   build();
-}
-
-/** @param {string} name */
-function newGroup(name) {
-  const title = el("h2", {}, name);
-  const grid = el("div", { class: "grid" });
-  return { section: el("section", { class: "group", "aria-label": name }, title, grid), title, grid };
 }
 
 /** @param {import("./store.js").Device} device */
@@ -167,7 +133,7 @@ function placeholder() {
   return el("div", { class: "placeholder" },
     el("h2", {}, t("dashboard.empty")),
     el("p", {}, t("dashboard.empty.explain")),
-    el("pre", {}, el("code", {}, command)),
+    el("pre", { tabindex: "0", role: "group", "aria-label": t("dashboard.empty.command") }, el("code", {}, command)),
     el("p", {}, t("dashboard.empty.more")));
 }
 

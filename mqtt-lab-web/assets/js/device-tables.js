@@ -2,18 +2,21 @@
 
 import { describe } from "./controls.js";
 import { el, setBadge } from "./dom.js";
-import { bytes, count, countOrWord, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
+import { bytes, choice, count, countOrWord, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
 import { now } from "./clock.js";
 import { t } from "./i18n.js";
 import { channelName, kindName, wordFor } from "./names.js";
 import { state } from "./store.js";
 
-/** @param {string[]} heads @param {(Node | string)[][]} rows @param {string} [caption] */
+/** On a phone a row becomes a block of named cells (css/device.css); the roles say that it is a table all the same.
+ * @param {string[]} heads @param {(Node | string)[][]} rows @param {string} [caption] */
 function table(heads, rows, caption) {
-  return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": caption ?? heads[0] }, el("table", {},
+  const cells = (/** @type {(Node | string)[]} */ row) => row.map((cell, index) =>
+    el("td", { role: "cell", data: { head: heads[index] } }, el("div", {}, cell)));
+  return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": caption ?? heads[0] }, el("table", { role: "table" },
     caption ? el("caption", {}, caption) : null,
-    el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, cell)))))));
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...heads.map((head) => el("th", { scope: "col", role: "columnheader" }, head)))),
+    el("tbody", { role: "rowgroup" }, ...rows.map((row) => el("tr", { role: "row" }, ...cells(row))))));
 }
 
 /** @param {string} caption @param {(readonly [string, any, (string | null)?])[]} rows name, value, explanation */
@@ -120,7 +123,7 @@ export function channelTable(device) {
 
 /** @param {any} channel */
 function rangeWords({ min, max, choices, ...channel }) {
-  if (choices) return choices.join(", ");
+  if (choices) return choices.map((/** @type {string} */ word) => choice(word, channel)).join(", ");
   if (min === null && max === null) return NO_VALUE;
   return `${min === null ? "" : limit(min, channel)} … ${max === null ? "" : limit(max, channel)}`;
 }

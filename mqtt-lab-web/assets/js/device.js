@@ -22,7 +22,7 @@ export function mountDevice(main, where, signal) {
   const key = keyOf(where);
   /** @type {AbortController | null} */
   let built = null;
-  /** @type {{update: (device: any) => void, refresh: () => void, shape: string} | null} */
+  /** @type {{update: (device: any) => void, refresh: () => Promise<any>, shape: string} | null} */
   let page = null;
 
   function show() {
@@ -99,7 +99,6 @@ function build(main, device, signal) {
     settable ? section(t("commands.title"), "commands", commands) : null,
     section(t("settings.title"), "settings", settings),
     section(t("manage.title"), "manage", manage.element));
-  main.replaceChildren(element);
 
   let description = "";
   /** @type {any[]} */
@@ -130,9 +129,18 @@ function build(main, device, signal) {
     if (list && !signal.aborted) boots.replaceChildren(bootRows(list));
   }
 
-  const refresh = () => { bootsOf = ""; loadStates(); plug.load().then((within) => { plugPlace.hidden = !within; }); charts.load(); if (settable) loadCommands(); };
+  async function loadPlug() { plugPlace.hidden = !await plug.load(); }
+
+  /** Asks for all of it again; done when what changes the page's length is here. */
+  function refresh() {
+    bootsOf = "";
+    charts.load();
+    return Promise.all([loadStates(), loadPlug(), settable ? loadCommands() : null]);
+  }
+
   on("command", (command) => { if (keyOf({ group: command.group, id: command.device }) === keyOf(device)) loadCommands(); }, signal);
-  refresh();
+  // Not before it is filled: what would come into it later would move the rest.
+  refresh().then(() => { if (!signal.aborted) main.replaceChildren(element); });
 
   return {
     shape: shape(device),

@@ -40,9 +40,12 @@ export function setData(element, key, value) {
 export function arrange(parent, children) {
   const wanted = new Set(children);
   for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
-  children.forEach((child, index) => {
-    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
-  });
+  // By neighbours: to find the nth child of thousands after each change would take the square of the time.
+  let next = parent.firstElementChild;
+  for (const child of children) {
+    if (child === next) next = next.nextElementSibling;
+    else parent.insertBefore(child, next);
+  }
 }
 
 /** @type {Record<string, {d: string, fill?: boolean, dash?: string}>} 16 × 16, in the text's colour; `fill`: solid */

@@ -21,7 +21,7 @@ function cached(key, make) {
 export function fixed(value, decimals) {
   const digits = Math.min(12, Math.max(0, decimals));
   return cached(`n${digits}`, () => new Intl.NumberFormat(language(), {
-    minimumFractionDigits: digits, maximumFractionDigits: digits,
+    minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative",
   })).format(value);
 }
 
@@ -66,7 +66,14 @@ export function value(value, channel) {
     const own = `bool.${channel.name}.${value}`;
     return t(has(own) ? own : `bool.${value}`);
   }
-  return String(value);
+  return channel.datatype === "choice" ? choice(value, channel) : String(value);
+}
+
+/** The word of a choice as the built-in kinds offer it; another one is shown as the device says it.
+ * @param {string | number} word @param {any} channel */
+export function choice(word, channel) {
+  const key = `choice.${channel.name}.${word}`;
+  return has(key) ? t(key) : String(word);
 }
 
 /** A value with its unit. @param {any} raw @param {any} channel */

@@ -4,6 +4,7 @@ import { arrange, el, icon, setBadge, setData, setText } from "./dom.js";
 import { count, time } from "./format.js";
 import { LANGUAGES, language, t } from "./i18n.js";
 import { wordFor } from "./names.js";
+import { nextFrame } from "./paint.js";
 import { route } from "./router.js";
 import { on, state } from "./store.js";
 import { setTheme, theme, THEMES } from "./theme.js";
@@ -48,6 +49,7 @@ export function mountHeader(header, onLanguage, signal) {
   }
 
   function showStates() {
+    if (signal.aborted) return;
     const counts = new Map(STATES.map((word) => [word, 0]));
     for (const device of state.devices.values()) if (!device.hidden) counts.set(device.state, (counts.get(device.state) ?? 0) + 1);
     const chips = [...counts].filter(([, number]) => number > 0).map(([word, number]) => {
@@ -64,8 +66,10 @@ export function mountHeader(header, onLanguage, signal) {
 
   on("lab", showLab, signal);
   on("connection", showConnection, signal);
-  on("list", showStates, signal);
-  on("device", showStates, signal);
+  // Once for all devices that change in a frame: counting goes through all of them.
+  const soon = () => nextFrame(showStates);
+  on("list", soon, signal);
+  on("device", soon, signal);
   showLab();
   showStates();
   showConnection();

@@ -29,6 +29,7 @@ export class HistoryChart {
 
   /** @param {CanvasRenderingContext2D} ctx @param {number} width @param {number} height */
   draw(ctx, width, height) {
+    ctx.clearRect(0, 0, width, height);
     const view = this.view();
     const palette = colors();
     const to = now();

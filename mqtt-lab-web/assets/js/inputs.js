@@ -1,7 +1,7 @@
 // One input per datatype: what a person sets a channel with.
 
 import { el, setText } from "./dom.js";
-import { decimalsOf } from "./format.js";
+import { choice as choiceWord, decimalsOf } from "./format.js";
 import { t } from "./i18n.js";
 import { niceStep } from "./scale.js";
 
@@ -21,11 +21,11 @@ const WIDEST_SLIDER = 10_000;
 export function inputFor(channel, label, send) {
   switch (channel.datatype) {
     case "bool": return toggle(label, send);
-    case "choice": return choice(channel.choices ?? [], label, send);
+    case "choice": return choice(channel, channel.choices ?? [], label, send);
     case "color": return color(label, send);
     case "text": return text(channel, label, send);
   }
-  if (channel.name === "$qos") return choice([0, 1, 2], label, send);
+  if (channel.name === "$qos") return choice(channel, [0, 1, 2], label, send);
   const { min, max } = channel;
   const bounded = min !== null && max !== null && max - min <= WIDEST_SLIDER && !channel.name.startsWith("$");
   return bounded ? slider(channel, label, send) : number(channel, label, send);
@@ -42,10 +42,11 @@ function toggle(label, send) {
   return { elements: [knob], show: (value) => knob.setAttribute("aria-checked", String(value === true)), busy: () => false };
 }
 
-/** @param {(string | number)[]} choices @param {string} label @param {(value: any) => void} send @returns {Input} */
-function choice(choices, label, send) {
+/** @param {import("./store.js").Channel} channel @param {(string | number)[]} choices @param {string} label
+ * @param {(value: any) => void} send @returns {Input} */
+function choice(channel, choices, label, send) {
   const none = el("option", { value: "", disabled: true, hidden: true });
-  const select = el("select", { "aria-label": label }, none, ...choices.map((item, index) => el("option", { value: index }, String(item))));
+  const select = el("select", { "aria-label": label }, none, ...choices.map((item, index) => el("option", { value: index }, choiceWord(item, channel))));
   select.addEventListener("change", () => send(choices[Number(select.value)]));
   const show = (/** @type {any} */ value) => { select.value = String(choices.findIndex((item) => item === value)); };
   return { elements: [select], show, busy: () => document.activeElement === select };

@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { mountDashboard } from "./dashboard.js";
-import { lab, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
+import { lab, listen, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
 import { mountHeader, mountNotice } from "./header.js";
 import * as i18n from "./i18n.js";
 import { showLabNotice } from "./lab-notice.js";
-import { watch } from "./live.js";
 import { watchPlugins } from "./plugin.js";
 import { route } from "./router.js";
 import * as store from "./store.js";
@@ -18,6 +17,8 @@ let page = null;
 /** @type {Map<string, number>} where each view was scrolled to */
 const scrolled = new Map();
 let shownHash = location.hash;
+/** The lab's own answer is there as soon as the words are; one that does not answer is shown as such. */
+const LAB_PATIENCE_MS = 300;
 
 function show() {
   page?.abort();
@@ -97,11 +98,13 @@ async function start() {
   applyTheme();
   watchPlugins();
   api.onUnauthorized(() => Promise.all([import("./login.js"), words]).then(([login]) => login.showLogin()));
-  // Promises keep their order: nothing is shown before the words are there.
-  watch((message) => words.then(() => store.apply(message)), (connection) => words.then(() => connected(connection)));
+  // Nothing is shown before the words are there.
+  words.then(() => listen({ onMessage: store.apply, onState: connected }));
   lab.then((answer) => words.then(() => store.setLab(answer)), () => {});
   recent.then(({ points }) => words.then(() => store.addRecent(points)), () => {});
   await words;
+  // A page that tells at once which lab it is and what is wrong with it need not be moved by that news.
+  await Promise.race([lab.catch(() => {}), new Promise((resolve) => { setTimeout(resolve, LAB_PATIENCE_MS); })]);
   show();
   store.on("gap", loadRecent);
   store.on("notice", () => showLabNotice(byId("lab-notice")));

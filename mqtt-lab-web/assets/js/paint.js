@@ -16,7 +16,7 @@ let sawData = false;
 
 /**
  * Draws `canvas` by `draw(ctx, width, height)` (CSS pixels) until `signal` aborts.
- * `draw` returns whether there was data to show.
+ * `draw` clears what it draws anew, and returns whether there was data to show.
  * @param {HTMLCanvasElement} canvas @param {Entry["draw"]} draw @param {AbortSignal} signal
  */
 export function watch(canvas, draw, signal) {
@@ -40,6 +40,17 @@ export function setFont(ctx, font) {
   if (fonts.get(ctx) === font) return;
   ctx.font = font;
   fonts.set(ctx, font);
+}
+
+/** @type {WeakMap<CanvasRenderingContext2D, string>} */
+const kept = new WeakMap();
+
+/** Whether what `key` describes is not on the canvas yet; asked again, it is. For what changes seldom and costs much.
+ * @param {CanvasRenderingContext2D} ctx @param {string} key */
+export function isNew(ctx, key) {
+  if (kept.get(ctx) === key) return false;
+  kept.set(ctx, key);
+  return true;
 }
 
 /** Says that what `canvas` shows has changed. @param {Element} canvas */
@@ -83,9 +94,9 @@ function paint(entry) {
     canvas.width = columns;
     canvas.height = rows;
     fonts.delete(ctx);
+    kept.delete(ctx);
   }
   ctx.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-  ctx.clearRect(0, 0, width, height);
   if (entry.draw(ctx, width, height) && !sawData) {
     sawData = true;
     performance.mark("first-chart");

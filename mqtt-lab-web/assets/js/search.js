@@ -8,17 +8,26 @@ const WORTH_IT = 5;
 
 let words = "";
 
-/** What a device can be found by. @param {import("./store.js").Device} device */
-const text = (device) => [
-  device.name, device.label, device.group, device.id, device.kind, device.state,
-  ...device.channels.flatMap(({ name, label, quantity }) => [name, label, quantity]),
-].filter(Boolean).join(" ").toLowerCase();
+/** @type {WeakMap<import("./store.js").Device, string>} a device that changes is another object */
+const texts = new WeakMap();
 
-/** Whether a device has every word. @param {import("./store.js").Device} device */
-export function matches(device) {
-  if (!words.trim()) return true;
-  const found = text(device);
-  return words.toLowerCase().split(/\s+/).every((word) => found.includes(word));
+/** What a device can be found by. @param {import("./store.js").Device} device */
+function text(device) {
+  let known = texts.get(device);
+  if (known === undefined) {
+    known = [
+      device.name, device.label, device.group, device.id, device.kind, device.state,
+      ...device.channels.flatMap(({ name, label, quantity }) => [name, label, quantity]),
+    ].filter(Boolean).join(" ").toLowerCase();
+    texts.set(device, known);
+  }
+  return known;
+}
+
+/** The devices that have every word. @param {import("./store.js").Device[]} devices */
+export function matching(devices) {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  return wanted.length ? devices.filter((device) => wanted.every((word) => text(device).includes(word))) : devices;
 }
 
 /** The field; `changed` is called when other devices match. @param {() => void} changed @param {AbortSignal} signal */

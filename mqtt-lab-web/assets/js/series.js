@@ -1,6 +1,7 @@
 // The newest samples of one series, in typed arrays: a chart walks them ten times a second.
 
-const FIRST_CAPACITY = 256;
+// So short an array lies in the heap itself: of thousands of series most are never drawn.
+const FIRST_CAPACITY = 8;
 const LAST_CAPACITY = 65_536;
 
 export class Series {

@@ -19,7 +19,7 @@ const COMMANDS_KEPT = 200;
  */
 
 export const state = {
-  /** @type {Map<string, Device>} sorted by group and id */
+  /** @type {Map<string, Device>} in any order; `sortedDevices` gives them by group and id */
   devices: new Map(),
   /** @type {Map<number, Series>} */
   series: new Map(),
@@ -59,6 +59,10 @@ function emit(topic, detail) {
  * @param {{group: string, id: string}} device */
 export const keyOf = ({ group, id }) => `${group}/${id}`;
 
+/** All devices by group and id. Sorted when they are read: a lab that starts adds thousands one by one. */
+export const sortedDevices = () =>
+  [...state.devices.values()].sort((a, b) => compare(a.group, b.group) || compare(a.id, b.id));
+
 /** The samples of a series, empty when nothing is known yet. @param {number} id */
 export function seriesOf(id) {
   let series = state.series.get(id);
@@ -87,22 +91,31 @@ function setNotice(notice) {
   emit("notice");
 }
 
-/** @param {Device[]} list */
-export function setDevices(list) {
-  const known = state.devices;
-  state.devices = new Map(list.map((device) => [keyOf(device), newer(known.get(keyOf(device)), device)]));
+/** What the list of devices has named so far, while its parts come in. @type {Set<string>} */
+let listed = new Set();
+
+/** Takes the list of devices, or a part of it: what a whole list does not name is no more.
+ * @param {Device[]} list @param {{first: boolean, last: boolean}} [part] */
+export function setDevices(list, { first, last } = { first: true, last: true }) {
+  const keys = list.map(keyOf);
+  if (first) listed = new Set();
+  keys.forEach((key, at) => {
+    listed.add(key);
+    state.devices.set(key, newer(state.devices.get(key), list[at]));
+  });
+  if (last) for (const key of state.devices.keys()) if (!listed.has(key)) state.devices.delete(key);
   state.loaded = true;
-  index();
+  index(last ? undefined : keys);
   emit("list");
-  for (const key of state.devices.keys()) emit("device", key);
+  for (const key of keys) emit("device", key);
 }
 
 /** @param {Device} device */
 export function setDevice(device) {
   const key = keyOf(device);
   const known = state.devices.get(key);
+  listed.add(key);
   state.devices.set(key, newer(known, device));
-  if (!known) state.devices = new Map([...state.devices].sort(([, a], [, b]) => compare(a.group, b.group) || compare(a.id, b.id)));
   index(known ? [key] : undefined);
   if (!known || known.hidden !== device.hidden) emit("list");
   emit("device", key);
@@ -117,7 +130,7 @@ export function addRecent(points) {
 /** Takes one message of the WebSocket. @param {any} message */
 export function apply(message) {
   switch (message.type) {
-    case "devices": return setDevices(message.devices);
+    case "devices": return setDevices(message.devices, message);
     case "device": return setDevice(message.device);
     case "removed": return remove(keyOf(message));
     case "samples": return addSamples(message.samples);

@@ -7,6 +7,8 @@ import { el, setData, setText } from "./dom.js";
 import { bytes, count, dateTime } from "./format.js";
 import { t } from "./i18n.js";
 import { pretty } from "./pretty-json.js";
+import { state } from "./store.js";
+import { explain } from "./topic-explain.js";
 
 /** What a packet is made of, in the order in which it travels. */
 const PARTS = ["fixed", "variable", "payload"];
@@ -20,9 +22,11 @@ export function messagePanel(onRemoved) {
   const values = new Map(["time", "qos", "retained", "count"].map((name) => [name, el("dd", { data: { fact: name } })]));
   const facts = el("dl", { class: "message-facts" }, ...[...values].map(([name, value]) =>
     el("div", {}, el("dt", {}, t(`topics.fact.${name}`)), value)));
+  const about = el("p", { class: "explain" });
+  const kept = keptMessage();
   const packet = packetBar();
   const remover = retainedRemover(onRemoved);
-  const body = el("div", { class: "message-body", hidden: true }, facts, payload, cut, packet.element, remover.element);
+  const body = el("div", { class: "message-body", hidden: true }, about, facts, payload, cut, kept.element, packet.element, remover.element);
   const element = el("section", { class: "part", "aria-label": t("topics.message"), data: { part: "message" } }, topic, hint, body);
   setText(topic, t("topics.message"));
 
@@ -33,18 +37,44 @@ export function messagePanel(onRemoved) {
       hint.hidden = true;
       body.hidden = false;
       setText(topic, message.topic);
+      const words = explain(message.topic, state.lab?.root ?? "lab");
+      about.hidden = words === "";
+      setText(about, words);
       const fact = (/** @type {string} */ name, /** @type {string} */ words) => setText(/** @type {Node} */ (values.get(name)), words);
       fact("time", dateTime(message.time_ms));
       fact("qos", message.qos === null ? t("topics.qos.unknown", { qos: message.delivered_qos }) : t(`topics.qos.${message.qos}`));
       fact("retained", message.retained === null ? t("unknown") : t(message.retained ? "topics.retained.yes" : "no"));
       fact("count", count(message.count));
-      const words = payloadWords(message);
-      setText(payload, words.text);
-      payload.dataset.form = words.form;
+      showPayload(payload, message);
       cut.hidden = !message.truncated;
       setText(cut, message.truncated ? t("topics.truncated", { bytes: bytes(message.packet.payload) }) : "");
+      kept.show(message.kept);
       packet.show(message.packet, message.qos !== null);
       remover.show(message);
+    },
+  };
+}
+
+/** @param {HTMLElement} place @param {any} message */
+function showPayload(place, message) {
+  const words = payloadWords(message);
+  setText(place, words.text);
+  place.dataset.form = words.form;
+}
+
+/** What the broker keeps although a newer message came: many a beginner looks for the newer one in vain. */
+function keptMessage() {
+  const payload = el("pre", { class: "payload", tabindex: "0", role: "group", "aria-label": t("topics.kept.title") });
+  const explain = el("p", { class: "explain" });
+  const element = el("div", { class: "kept", hidden: true }, el("h4", {}, t("topics.kept.title")), payload, explain);
+  return {
+    element,
+    /** @param {any} message null when the newest message is the one it keeps, or none is known */
+    show(message) {
+      element.hidden = !message;
+      if (!message) return;
+      showPayload(payload, message);
+      setText(explain, t("topics.kept.explain", { time: dateTime(message.time_ms), bytes: bytes(message.bytes) }));
     },
   };
 }
@@ -129,7 +159,7 @@ function retainedRemover(onRemoved) {
         question.hidden = true;
         setText(result, "");
       }
-      const possible = message.retained !== false;
+      const possible = message.retained !== false || message.kept !== null;
       if (!possible) question.hidden = true;
       ask.hidden = !possible || !question.hidden;
     },

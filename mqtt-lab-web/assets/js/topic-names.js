@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{topic: string, preview: string | null, bytes: number, qos: number | null, retained: boolean | null,
- *   time_ms: number, count: number}} Row
+ *   keeps_older: boolean, time_ms: number, count: number}} Row
  * @typedef {{name: string, path: string, level: number, parent: Node | null, children: Map<string, Node>,
  *   sorted: Node[] | null, row: Row | null, topics: number}} Node `topics`: how many are at or below it
  */

@@ -3,6 +3,8 @@
 import { arrange, el, setText } from "./dom.js";
 import { count } from "./format.js";
 import { t } from "./i18n.js";
+import { state } from "./store.js";
+import { isOwn } from "./topic-explain.js";
 
 /** @typedef {import("./topic-names.js").Node} Node */
 
@@ -119,20 +121,26 @@ export function topicTree(names, onChoose) {
       }
       if (isNew || found) build();
       else for (const row of rows) paint(/** @type {Node} */ (names.topics.get(row.topic)));
-      if (found) items.get(found)?.element.scrollIntoView({ block: "nearest" });
+      if (found) this.showChosen();
+    },
+    /** Scrolls to the chosen topic. */
+    showChosen() {
+      const node = chosen === null ? undefined : names.topics.get(chosen);
+      if (node) items.get(node)?.element.scrollIntoView({ block: "nearest" });
     },
   };
 }
 
 /** A row of the tree. @param {Node} node */
 function item(node) {
-  const name = el("span", { class: "topic-name" }, node.name || t("topics.empty-level"));
+  const name = el("span", { class: "topic-name", title: node.path }, node.name || t("topics.empty-level"));
   const preview = el("span", { class: "topic-preview" });
-  const retained = el("span", { class: "badge", data: { badge: "retained" }, hidden: true }, t("topics.retained"));
+  const retained = el("span", { class: "badge", data: { badge: "retained" }, hidden: true });
   const qos = el("span", { class: "badge", data: { badge: "qos" }, hidden: true });
   const below = el("span", { class: "topic-below" });
   const element = el("div", { role: "treeitem", tabindex: "-1", "aria-level": node.level, data: { topic: node.path } },
     el("span", { class: "twisty", "aria-hidden": "true" }), name, preview, below, retained, qos);
+  const own = isOwn(node.path, state.lab?.root ?? "lab");
   element.style.setProperty("--level", String(node.level - 1));
   return {
     element,
@@ -142,10 +150,12 @@ function item(node) {
       set(element, "aria-selected", String(chosen));
       set(element, "tabindex", active ? "0" : "-1");
       const others = topics - (row ? 1 : 0);
-      setText(below, others && !open ? t(others === 1 ? "topics.below.1" : "topics.below", { count: count(others) }) : "");
+      setText(below, own ? t("topics.own") : others && !open ? t(others === 1 ? "topics.below.1" : "topics.below", { count: count(others) }) : "");
       if (!row) return;
       setText(preview, row.bytes ? row.preview ?? t("topics.binary") : t("topics.nothing"));
-      retained.hidden = row.retained !== true;
+      set(preview, "title", preview.textContent ?? "");
+      retained.hidden = row.retained !== true && !row.keeps_older;
+      setText(retained, t(row.keeps_older ? "topics.kept" : "topics.retained"));
       qos.hidden = false;
       setText(qos, t("topics.qos", { qos: row.qos ?? "?" }));
     },

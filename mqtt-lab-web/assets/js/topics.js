@@ -27,12 +27,12 @@ export async function mountTopics(main, where, signal) {
   let chosen = where.topic;
   let shownCount = -1;
 
-  main.replaceChildren(el("article", { class: "topics" },
+  const page = el("article", { class: "topics" },
     el("header", { class: "page-head" }, el("h2", {}, t("header.topics")), el("p", { class: "quiet" }, t("topics.explain"))),
     el("div", { class: "topics-columns" },
       el("section", { class: "part topics-left", "aria-label": t("topics.tree") },
         el("p", { class: "search", role: "search" }, el("label", { for: "topic-filter" }, t("topics.filter")), filter), tree.element, status),
-      el("div", { class: "topics-right" }, message.element, form.element))));
+      el("div", { class: "topics-right" }, message.element, form.element)));
 
   filter.addEventListener("input", () => { tree.filter(filter.value); showStatus(); });
   filter.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
@@ -85,6 +85,10 @@ export async function mountTopics(main, where, signal) {
   on("connection", () => { if (state.connection === "live") poll.now(); }, signal);
   if (chosen !== null) { form.prefill(chosen); tree.reveal(chosen); }
   await poll.now();
+  // Not before it is filled: what would come into it later would move the rest.
+  if (signal.aborted) return;
+  main.replaceChildren(page);
+  tree.showChosen();
 }
 
 /** Does `work` again and again while the page is seen, never twice at once. @param {() => Promise<void>} work @param {AbortSignal} signal */

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Millis;
-use crate::registry::{CommandView, Registry};
+use crate::registry::{CommandView, DeviceView, Registry};
 use crate::store::SeriesId;
 
 /// Time between two messages of samples. The first after a pause goes out at once.
@@ -127,7 +127,7 @@ impl Hub {
         // Devices first: a page must know a series before its samples come.
         for (group, name) in devices {
             if let Some(device) = registry.view(&group, &name) {
-                self.send(&json!({"type": "device", "device": device}));
+                self.send(&DeviceMessage { r#type: "device", device });
             }
         }
         if !samples.is_empty() {
@@ -139,6 +139,12 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[derive(Serialize)]
+struct DeviceMessage {
+    r#type: &'static str,
+    device: DeviceView,
 }
 
 /// `{"type":"samples","samples":[[series,time_ms,value,bytes,count],…]}`.

@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::Hub;
 use crate::notice::Board;
-use crate::registry::Registry;
+use crate::registry::{DeviceView, Registry};
 use crate::stop::stopped;
 
 /// Pages open at once.
 const MAX_SESSIONS: usize = 512;
 /// A page that takes nothing for so long is closed.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Devices in one part of the list: a page shows the first part while the others are on their way, and is never
+/// busy with reading one for long.
+const DEVICES_PER_PART: usize = 250;
 
 /// Counts the open pages.
 #[derive(Debug)]
@@ -72,13 +75,36 @@ pub(crate) async fn serve(
 
 /// Sends what a page must know before changes make sense to it.
 async fn send_all(socket: &mut WebSocket, registry: &Registry, board: &Board) -> bool {
-    send(socket, devices(registry)).await && send(socket, board.message().to_string().into()).await
+    let all = registry.views();
+    let parts = all.len().div_ceil(DEVICES_PER_PART).max(1);
+    for part in 0..parts {
+        let devices = all.iter().skip(part * DEVICES_PER_PART).take(DEVICES_PER_PART).collect();
+        let text = devices_message(devices, part == 0, part + 1 == parts);
+        if !send(socket, text).await {
+            return false;
+        }
+    }
+    send(socket, board.message().to_string().into()).await
 }
 
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
     matches!(timeout(PATIENCE, socket.send(Message::Text(text))).await, Ok(Ok(())))
 }
 
-fn devices(registry: &Registry) -> Utf8Bytes {
-    json!({"type": "devices", "devices": registry.views()}).to_string().into()
+/// Written straight away: a tree of JSON values would cost as much again.
+fn devices_message(devices: Vec<&DeviceView>, first: bool, last: bool) -> Utf8Bytes {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        r#type: &'static str,
+        devices: Vec<&'a DeviceView>,
+        first: bool,
+        last: bool,
+    }
+    match serde_json::to_string(&Message { r#type: "devices", devices, first, last }) {
+        Ok(text) => text.into(),
+        Err(error) => {
+            tracing::error!(%error, "the list of devices could not be written");
+            Utf8Bytes::from_static(r#"{"type":"gap"}"#)
+        }
+    }
 }

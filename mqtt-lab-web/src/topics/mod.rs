@@ -26,7 +26,8 @@ const MAX_TOPIC_BYTES: usize = 1_024;
 /// The last message of every topic that the lab hears, refused ones too.
 ///
 /// Memory: at most [`MAX_TOPICS`] slots, each with a topic of at most 1 KiB, 4 KiB of payload, and
-/// about 250 bytes around them: 105 MB if a client does its worst, about 7 MB for as many topics with
+/// about 250 bytes around them: 105 MB if a client does its worst (twice that if it hides as many
+/// retained messages behind others), about 7 MB for as many topics with
 /// samples of 60 bytes. Nothing is taken out before the lab ends.
 ///
 /// Cost for ingest: a look into a hash table and a copy of the payload into the slot's own memory,
@@ -69,12 +70,13 @@ impl Topics {
 
     /// Takes a message that arrived at `now_us` (µs since the Unix epoch).
     pub(crate) fn note(&self, message: &Incoming, now_us: i64) {
+        let retained = view::retained(self.log.as_ref(), &message.topic, message.retain);
         let mut inner = self.lock();
         inner.last += 1;
         let number = inner.last;
         let place = inner.places.get(message.topic.as_str()).copied();
         match place.or_else(|| inner.add(&message.topic)).and_then(|place| inner.slots.get_mut(place)) {
-            Some(slot) => slot.hear(message, number, now_us),
+            Some(slot) => slot.hear(message, retained, number, now_us),
             None => inner.unkept += 1,
         }
     }

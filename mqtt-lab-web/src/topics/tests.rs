@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mqtt_lab_core::link::{Properties, Qos};
@@ -117,6 +118,39 @@ fn how_it_was_published_is_told_by_the_broker_or_not_at_all() {
     kept.retain = true;
     topics.note(&kept, 0);
     assert_eq!(message(&topics, "unknown")["retained"], json!(true), "the broker had it when we came");
+}
+
+#[test]
+fn an_older_message_that_the_broker_keeps_is_told_until_it_is_replaced_or_removed() {
+    let retain = Arc::new(AtomicBool::new(true));
+    let flag = Arc::clone(&retain);
+    let log: PublishLog =
+        Arc::new(move |_| Some(Seen { qos: Qos::AtLeastOnce, retain: flag.load(Ordering::Relaxed) }));
+    let topics = Topics::new(Some(log));
+    let say = |payload: &str, retained: bool| {
+        retain.store(retained, Ordering::Relaxed);
+        say(&topics, "t", payload);
+        message(&topics, "t")["kept"]["text"].clone()
+    };
+    assert_eq!(say("old", true), Json::Null, "the last message is the one it keeps");
+    assert_eq!(say("new", false), json!("old"));
+    assert_eq!(say("newer", false), json!("old"));
+    let row = serde_json::to_value(topics.list("", 0, 1)).unwrap()["topics"][0].clone();
+    assert_eq!((&row["retained"], &row["keeps_older"]), (&json!(false), &json!(true)));
+    assert_eq!(say("next", true), Json::Null);
+    assert_eq!(say("new", false), json!("next"));
+    assert_eq!(say("", true), Json::Null, "an empty one takes it back");
+    assert_eq!(say("new", false), Json::Null);
+}
+
+#[test]
+fn without_a_log_nobody_knows_whether_a_newer_message_is_kept_instead() {
+    let topics = Topics::new(None);
+    let mut kept = Incoming::detached("t", "old");
+    kept.retain = true;
+    topics.note(&kept, 0);
+    say(&topics, "t", "new");
+    assert_eq!(message(&topics, "t")["kept"], Json::Null);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use mqtt_lab_core::link::{Qos, Version};
 use serde::Serialize;
 
 use super::packet::PacketBytes;
-use super::slot::Slot;
+use super::slot::{Kept, Slot};
 use crate::clock::Millis;
 use crate::config::PublishLog;
 
@@ -38,6 +38,8 @@ pub(crate) struct TopicRow {
     bytes: usize,
     qos: Option<Qos>,
     retained: Option<bool>,
+    /// The broker is known to keep an older message than this one.
+    keeps_older: bool,
     time_ms: Millis,
     count: u64,
     #[serde(skip)]
@@ -52,6 +54,7 @@ impl TopicRow {
             bytes: slot.length,
             qos: None,
             retained: None,
+            keeps_older: slot.kept.is_some(),
             time_ms: Millis(slot.arrived_us),
             count: slot.count,
             was_kept: slot.was_kept,
@@ -73,9 +76,14 @@ fn published(
     length: usize,
 ) -> (Option<Qos>, Option<bool>) {
     let seen = log.and_then(|log| log(topic));
-    // Without a log, that it came without the flag says nothing: a live message never has it.
-    let retain = if was_kept { Some(true) } else { seen.map(|seen| seen.retain) };
+    let retain = retained(log, topic, was_kept);
     (seen.map(|seen| seen.qos), if length == 0 { Some(false) } else { retain })
+}
+
+/// Whether the last message on a topic was published retained; `was_kept`: it came with the flag.
+pub(super) fn retained(log: Option<&PublishLog>, topic: &str, was_kept: bool) -> Option<bool> {
+    // Without a log, that it came without the flag says nothing: a live message never has it.
+    if was_kept { Some(true) } else { log.and_then(|log| log(topic)).map(|seen| seen.retain) }
 }
 
 /// The last message on a topic.
@@ -92,9 +100,35 @@ pub(crate) struct TopicMessage {
     /// QoS at which the broker delivered it to the lab.
     delivered_qos: Qos,
     retained: Option<bool>,
+    /// What the broker is known to keep instead, because this one was not published retained.
+    kept: Option<KeptMessage>,
     time_ms: Millis,
     count: u64,
     packet: Packet,
+}
+
+/// An older message that the broker keeps for new subscribers.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeptMessage {
+    text: Option<String>,
+    hex: Option<String>,
+    truncated: bool,
+    /// Length of the payload.
+    bytes: usize,
+    time_ms: Millis,
+}
+
+impl From<&Kept> for KeptMessage {
+    fn from(kept: &Kept) -> Self {
+        let text = kept.text().map(str::to_owned);
+        Self {
+            hex: text.is_none().then(|| hex(&kept.payload)),
+            text,
+            truncated: kept.is_cut(),
+            bytes: kept.length,
+            time_ms: Millis(kept.arrived_us),
+        }
+    }
 }
 
 /// The PUBLISH packet as a publisher of this version sends it at this QoS.
@@ -121,6 +155,7 @@ impl TopicMessage {
             qos,
             delivered_qos: slot.qos,
             retained,
+            kept: slot.kept.as_deref().map(KeptMessage::from),
             time_ms: Millis(slot.arrived_us),
             count: slot.count,
             packet: Packet::new(bytes, sent, version),
