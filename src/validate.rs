@@ -197,6 +197,13 @@ impl<'a> Walk<'a> {
                 if let Some(near) = nearest(text, words) {
                     return Some(format!("did you mean `\"{near}\"`?"));
                 }
+                if has_type(schema, "array") {
+                    let list = format!("[{text:?}]");
+                    let listed = DeTable::parse(&format!("v = {list}")).is_ok_and(|document| {
+                        document.get_ref().values().any(|value| self.fits(value.get_ref(), schema))
+                    });
+                    return listed.then(|| format!("put it in brackets: `{list}`"));
+                }
                 let bare = format!("v = {text}");
                 let document = DeTable::parse(&bare).ok()?;
                 let mut values = document.get_ref().values();

@@ -130,13 +130,13 @@ grop = "a"                          # did you mean `group`?
 [web]
 bnd = "127.0.0.1:0"                 # did you mean `bind`?
 enabled = "true"                    # write it without quotes: `true`
-allowed_hosts = "lab.example.org"   # expected a list
+allowed_hosts = "lab.example.org"   # put it in brackets: `["lab.example.org"]`
 [mqqt]                              # did you mean `mqtt`?
 [mqtt]
 qos = 3                             # expected 0, 1 or 2, found 3
 version = "3.11"                    # did you mean `"3.1.1"`?
 brokers = [1883]                    # put it in quotes
-interval_s = 2                      # `interval_s` is an option of
+interval_s = 2                      # `interval_s` is an option of `[[actuator]]` or `[[sensor]]`
 keepalive_s = 20                    # did you mean `keep_alive_s`?
 [broker]
 queue_message = 5                   # did you mean `queue_messages`?
@@ -169,18 +169,44 @@ keep_alive_s = 2                    # expected a whole number from 5 to 65535, f
 "#;
 
 #[test]
-fn each_of_thirty_mistakes_is_told_with_its_line_and_the_right_word() {
+fn each_of_thirty_mistakes_is_told_with_its_place_its_key_and_the_right_word() {
     let (code, said) = check(THIRTY);
     assert_eq!(code, 78);
     let told: Vec<&str> = said.split("error: ").skip(1).collect();
-    let mut count = 0;
+    let (mut count, mut table) = (0, "");
     for (at, line) in THIRTY.lines().enumerate() {
-        let Some((_, expected)) = line.split_once("# ") else { continue };
+        let header = line.starts_with('[');
+        if header {
+            table = line.split(['[', ']']).find(|word| !word.is_empty()).unwrap_or_default();
+        }
+        let Some((typed, expected)) = line.split_once("# ") else { continue };
         count += 1;
         let place = format!("lab.toml:{}:", at + 1);
-        let found = told.iter().find(|told| told.starts_with(&place));
-        let found = found.unwrap_or_else(|| panic!("nothing is told of line {}: {line}\n{said}", at + 1));
-        assert!(found.contains(expected), "{line}\n{found}");
+        let mut found = told.iter().filter_map(|told| told.strip_prefix(&place));
+        let found =
+            found.next().unwrap_or_else(|| panic!("nothing is told of line {}: {line}\n{said}", at + 1));
+
+        let (key, value) = typed.trim_end().split_once(" = ").unwrap_or((table, ""));
+        let path = if header { table.to_owned() } else { format!("{table}.{key}") };
+        let (column, told) = found.split_once(": ").expect("a column");
+        assert!(told.starts_with(&format!("`{path}`: ")), "{line}\n{found}");
+        let pointed_at = &typed[column.parse::<usize>().expect("a number") - 1..];
+        // At the last word of the key, at the value (in a list at what is in it), or at a table that lacks something.
+        let word = key.rsplit('.').next().unwrap_or(key);
+        let right = [format!("{word}]"), format!("{word} = "), format!("[[{word}]]")];
+        let right = right.iter().any(|right| pointed_at.starts_with(right));
+        assert!(
+            right
+                || (!value.is_empty()
+                    && [value, value.trim_start_matches('[')].contains(&pointed_at.trim_end())),
+            "{line}\n{found}"
+        );
+
+        // What is expected is told as what is wrong, what to do as a hint.
+        let (wrong, hint) = told.split_once("\n  hint: ").unwrap_or((told, ""));
+        let advice = ["did you mean", "put it", "write", "the options here", "is an option of"];
+        let is_advice = advice.iter().any(|advice| expected.contains(advice));
+        assert!(if is_advice { hint } else { wrong }.contains(expected), "{line}\n{found}");
     }
     assert_eq!((count, told.len()), (30, 30), "{said}");
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use support::{Lab, run};
 
 fn readme(name: &str) -> String {
@@ -91,6 +91,37 @@ fn every_option_of_plugins_exists() {
             devices.try_into::<Vec<DeviceConfig>>().unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
+}
+
+/// The Markdown files below a folder, hidden ones and those that cargo makes left out.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path());
+    let named =
+        |path: &PathBuf, bad: &str| path.file_name().is_some_and(|name| name.to_string_lossy() == bad);
+    let hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let wanted = entries.filter(|path| !hidden(path) && !named(path, "target"));
+    let pages = wanted.flat_map(|path| if path.is_dir() { pages(&path) } else { vec![path] });
+    pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let pages = pages(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut count = 0;
+    for page in &pages {
+        let text = std::fs::read_to_string(page).expect("the page");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains(['`', ' ', ':'])) {
+            let there = page.with_file_name("").join(link).exists();
+            // In what rustdoc shows, a path is one of Rust.
+            let rust = !link.contains('.') && !link.contains('/');
+            assert!(there || rust, "{}: {link}", page.display());
+            count += usize::from(there);
+        }
+    }
+    println!("{} pages, {count} links", pages.len());
+    assert!(pages.len() > 20 && count > 50, "{} pages, {count} links", pages.len());
 }
 
 /// Both languages have the same parts, and show the same.
