@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use support::{Lab, run};
 
-/// Has a test of its own.
+/// Too many devices for a test among others: `tests/thousand.rs`.
 const LARGE: &str = "thousand";
 /// Needs another lab's broker.
 const GUEST: &str = "last-will";
@@ -91,24 +91,6 @@ fn every_device_of_every_setup_gets_ready() {
         let bad = output.iter().any(|line| line.contains("WARN") || line.contains("ERROR"));
         assert!(!bad, "{name}: {output:#?}");
     }
-}
-
-#[test]
-fn a_thousand_sensors_get_ready_are_heard_and_end_in_order() {
-    let data = tempfile::tempdir().expect("a folder");
-    let lab = start(data.path(), LARGE);
-    let ready = format!("mqtt_lab_devices{{state=\"ready\"}} {}\n", devices(&folder().join("thousand.toml")));
-    lab.poll("/metrics", |text| text.as_str()?.contains(&ready).then_some(()));
-    lab.poll("/api/v1/devices", |found| {
-        let heard = |device: &&Value| value(device, "temperature").is_f64();
-        (found.as_array()?.iter().filter(heard).count() == 1_000).then_some(())
-    });
-    let lost = lab.get("/api/v1/lab")["counts"]["lost"].clone();
-    assert_eq!(lost, 0, "of plain values nothing can be told");
-    let (ended, output) = lab.interrupt();
-    assert!(ended.success(), "{output:#?}");
-    // A warning is fine: on a busy machine a thousand connections take longer than the lab waits without a word.
-    assert!(!output.iter().any(|line| line.contains("ERROR")), "{output:#?}");
 }
 
 #[test]
