@@ -57,6 +57,12 @@ fn the_mistake_shown_is_the_mistake() {
     }
 }
 
+/// Without comments and empty lines.
+fn code_alone(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_sensor_shown_is_the_sensor_made() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -65,15 +71,22 @@ fn the_sensor_shown_is_the_sensor_made() {
         .replace(env!("CARGO_BIN_EXE_mqtt-lab"), "target/release/mqtt-lab");
     let code = std::fs::read_to_string(folder.path().join("my-sensor/src/lib.rs")).expect("the sensor");
     let code = code.split("#[cfg(test)]").next().unwrap_or_default();
-    let bare = |text: &str| {
-        let lines =
-            text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
-        lines.collect::<Vec<_>>().join("\n")
-    };
     for name in ["README.md", "README.de.md"] {
         let shown = format!("```console\n$ cargo run --release -- new sensor my-sensor\n{said}```\n");
         assert!(readme(name).contains(&shown), "{name} does not show:\n{shown}");
-        assert_eq!(bare(&blocks(&readme(name), "rust")[0]), bare(code), "{name}");
+        assert_eq!(code_alone(&blocks(&readme(name), "rust")[0]), code_alone(code), "{name}");
+    }
+}
+
+/// They compile as doctests there.
+#[test]
+fn the_first_devices_in_the_docs_of_the_core_are_the_examples() {
+    let docs = readme("mqtt-lab-core/src/lib.rs").replace("//! ", "").replace("//!", "");
+    let shown: Vec<_> = docs.split("```\n").map(code_alone).collect();
+    for name in ["first-sensor", "first-actuator"] {
+        let example = readme(&format!("examples/{name}/src/lib.rs"));
+        let code = code_alone(example.split("#[cfg(test)]").next().unwrap_or_default());
+        assert!(shown.contains(&code), "the docs of the core do not show {name}:\n{code}");
     }
 }
 

@@ -135,7 +135,7 @@ impl Broker {
         self.tasks.push(tokio::spawn(listener::listen(hub, listener, max_clients, serve)));
     }
 
-    /// Where it listens.
+    /// Address and port at which it listens; where port 0 was asked for, the one it got.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

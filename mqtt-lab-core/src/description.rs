@@ -95,7 +95,7 @@ impl Description {
         Self::default()
     }
 
-    /// Adds a channel.
+    /// Adds a channel that is measured; names must differ ([`check`](Self::check)).
     #[must_use]
     pub fn channel(mut self, channel: Channel) -> Self {
         self.channels.push(channel);
@@ -135,13 +135,13 @@ impl Description {
         self
     }
 
-    /// The channels.
+    /// The channels, in the order in which they were added.
     #[must_use]
     pub fn channels(&self) -> &[Channel] {
         &self.channels
     }
 
-    /// When it measures.
+    /// When it measures: once per interval, or when something happens.
     #[must_use]
     pub const fn trigger(&self) -> Trigger {
         self.trigger

@@ -73,7 +73,7 @@ pub enum BuildError {
         /// What a word must be.
         source: TopicError,
     },
-    /// No broker address.
+    /// Nothing says at which address a broker is.
     #[error("the lab has no broker: `LabBuilder::broker` or `mqtt.brokers` names one")]
     NoBroker,
     /// The devices' tables have mistakes: all of them.
@@ -215,7 +215,7 @@ impl LabBuilder {
         self
     }
 
-    /// Adds devices.
+    /// Adds devices, as [`device`](Self::device) each.
     #[must_use]
     pub fn devices(mut self, devices: impl IntoIterator<Item = DeviceConfig>) -> Self {
         self.devices.extend(devices);

@@ -20,7 +20,7 @@ impl Plugin {
         Self { name: name.into(), version: version.into(), kinds: Vec::new(), left_out: Vec::new() }
     }
 
-    /// Adds a kind.
+    /// Adds a kind; the names of a plugin's kinds must differ, and from those of other plugins ([`Registry::add`]).
     #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
@@ -48,13 +48,13 @@ impl Plugin {
         self
     }
 
-    /// The plugin's name.
+    /// The plugin's name: that of its crate, or of its script.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The plugin's version.
+    /// The plugin's version, as its crate or script says it.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -192,7 +192,7 @@ impl Registry {
 /// Two plugins offer a kind of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindTaken {
-    /// The name.
+    /// The name that both plugins offer.
     pub kind: String,
     /// The plugin that has it.
     pub by: String,

@@ -74,7 +74,7 @@ pub enum CreateError {
         /// What is wrong.
         message: String,
     },
-    /// The constructor refused.
+    /// The settings could be read, and the constructor refused them.
     Refused(Error),
 }
 

@@ -70,7 +70,7 @@ impl Bench {
         Ok(Self { device, description, start, runtime })
     }
 
-    /// The description.
+    /// What the device described itself as, after construction.
     #[must_use]
     pub const fn description(&self) -> &Description {
         &self.description

@@ -10,7 +10,7 @@ use crate::link::Version;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Client {
-    /// Its client id.
+    /// Its client id; `auto-` and 16 digits, given by the broker, where it brought none.
     pub id: String,
     /// Its connection; none while it is away and its session is kept.
     pub connection: Option<ClientConnection>,
@@ -34,7 +34,7 @@ pub struct ClientConnection {
     pub version: Version,
     /// Its keep-alive in seconds; 0: none.
     pub keep_alive_s: u16,
-    /// When it connected.
+    /// When this connection was accepted, by the clock of this computer.
     pub since: SystemTime,
     /// Messages that it published since.
     pub messages: u64,

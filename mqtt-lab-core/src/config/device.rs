@@ -142,14 +142,14 @@ impl DeviceConfig {
         }
     }
 
-    /// Sets the id.
+    /// Sets the id: its level of the topic, of `a-z 0-9 -`; by default it is the kind.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Sets the group.
+    /// Sets the group, the second level of its topic; by default it is that of the lab.
     #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());

@@ -12,7 +12,7 @@ pub struct Problem {
     pub key: Vec<String>,
     /// What was tried, on what.
     pub message: String,
-    /// What to do.
+    /// What to do, where that is known: the right word, or the line to write.
     pub hint: Option<String>,
 }
 

@@ -110,7 +110,7 @@ impl LinkConfig {
     }
 }
 
-/// A protocol version.
+/// A version of MQTT, as a link speaks it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Version {
     /// MQTT 3.1.1 (protocol level 4).

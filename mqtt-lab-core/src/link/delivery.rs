@@ -20,7 +20,7 @@ pub struct Delivery {
     result: oneshot::Receiver<DeliveryResult>,
 }
 
-/// A good end.
+/// How a delivery ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delivered {

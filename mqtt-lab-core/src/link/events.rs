@@ -21,7 +21,7 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// A message arrived.
+    /// A message arrived; at QoS 1 and 2 it is to be acknowledged ([`Incoming::ack`]).
     Message(Incoming),
 }
 

@@ -92,9 +92,9 @@ impl Properties {
 /// order of arrival (MQTT-4.6.0-2, MQTT-4.6.0-3), those of later messages wait for it.
 #[non_exhaustive]
 pub struct Incoming {
-    /// Topic name.
+    /// Topic on which it was published.
     pub topic: String,
-    /// Payload.
+    /// Payload, as it came; it may be empty, and need not be text.
     pub payload: Bytes,
     /// QoS of this delivery: the lower one of publication and subscription (MQTT-3.8.4-8).
     pub qos: Qos,

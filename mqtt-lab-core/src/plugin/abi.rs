@@ -32,7 +32,7 @@ pub const PANIC: i32 = -3;
 pub struct Text {
     /// The first byte; may be null when `len` is 0.
     pub ptr: *const u8,
-    /// How many bytes.
+    /// How many bytes there are from `ptr` on.
     pub len: usize,
 }
 

@@ -36,9 +36,9 @@ pub trait VariableMemory: Send + Sync + 'static {
 /// What is kept of one variable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptVariable {
-    /// Its group.
+    /// Its group, the second level of its topic.
     pub group: String,
-    /// Its name.
+    /// Its name in the group: the channel of the device `variables`.
     pub id: String,
     /// What a user made it; none: the lab's file says what it is.
     pub definition: Option<VariableConfig>,
