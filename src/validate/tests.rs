@@ -44,7 +44,10 @@ fn a_value_of_another_type_is_told_with_what_was_expected() {
         "web.enabled: expected true or false, found the text \"true\" (write it without quotes: `true`)",
     );
     one("[lab]\nroot = 5\n", "lab.root: expected a text in quotes, found 5 (put it in quotes)");
-    one("[mqtt]\nbrokers = \"a:1\"\n", "mqtt.brokers: expected a list, found the text \"a:1\" ()");
+    one(
+        "[mqtt]\nbrokers = \"a:1\"\n",
+        "mqtt.brokers: expected a list, found the text \"a:1\" (put it in brackets: `[\"a:1\"]`)",
+    );
     one("[mqtt]\nbrokers = [1]\n", "mqtt.brokers: expected a text in quotes, found 1 (put it in quotes)");
     one(
         "[sensor]\nkind = \"led\"\n",
