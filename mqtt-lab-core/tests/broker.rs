@@ -154,7 +154,7 @@ async fn a_client_that_does_not_read_holds_up_nobody_and_its_drops_are_counted()
     }
     let clients = broker.clients().all();
     let deaf_now = clients.iter().find(|client| client.id == "deaf").expect("it is connected");
-    assert!(deaf_now.queued <= 100 && deaf_now.dropped > 1_000, "{deaf_now:?}");
+    assert!(deaf_now.queued <= 120 && deaf_now.dropped > 1_000, "{deaf_now:?}");
     let listener = clients.iter().find(|client| client.id == "listener").expect("it is connected");
     assert_eq!((listener.dropped, &listener.subscriptions[..]), (0, &["t".to_owned()][..]));
     let connection = listener.connection.as_ref().expect("it is connected");

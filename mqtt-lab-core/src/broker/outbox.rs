@@ -30,8 +30,9 @@ pub(super) enum Entry {
     Released,
 }
 
-/// How much waits for one session at most. Above it QoS 0 is dropped, and at QoS 1 and 2 the oldest that
-/// was not sent yet: a client that reads no more must not stop the others. What is dropped is counted.
+/// How much waits for one session at most, beside what is under way. Above it QoS 0 is dropped, and at QoS 1 and
+/// 2 the oldest that was not sent yet: a client that reads no more must not stop the others. What is dropped is
+/// counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) messages: usize,
@@ -55,6 +56,8 @@ pub(super) struct Receiver {
 pub(super) struct Outbox {
     /// Place 0: QoS 0.
     waiting: VecDeque<(u64, Entry)>,
+    /// So many of them, at the front, were sent on an earlier connection.
+    again: usize,
     /// In the order of the places.
     under_way: VecDeque<(u64, Entry)>,
     next: u64,
@@ -82,7 +85,9 @@ impl Outbox {
     pub(super) fn restored(sent: u64, waiting: VecDeque<(u64, Entry)>) -> Self {
         let last = waiting.back().map_or(0, |(place, _)| *place);
         let bytes = waiting.iter().map(|(_, entry)| entry.size()).sum();
-        Self { waiting, under_way: VecDeque::new(), next: last.max(sent) + 1, sent, bytes, dropped: 0 }
+        let again = waiting.iter().filter(|(_, entry)| !entry.is_fresh()).count();
+        let next = last.max(sent) + 1;
+        Self { waiting, again, under_way: VecDeque::new(), next, sent, bytes, dropped: 0 }
     }
 
     /// Messages that wait or are under way.
@@ -96,7 +101,7 @@ impl Outbox {
 
     /// Takes a message. False: something was dropped for want of room.
     pub(super) fn push(&mut self, delivery: Delivery, bounds: Bounds, record: &mut Record<'_>) -> bool {
-        let full = self.len() >= bounds.messages
+        let full = self.waiting.len() - self.again >= bounds.messages
             || (self.bytes + delivery.message.size() > bounds.bytes && self.len() > 0);
         if full && (delivery.qos == Qos::AtMostOnce || !self.drop_oldest(record)) {
             self.dropped += 1;
@@ -114,11 +119,8 @@ impl Outbox {
 
     /// False: all of it was sent already.
     fn drop_oldest(&mut self, record: &mut Record<'_>) -> bool {
-        let fresh = |entry: &Entry| matches!(entry, Entry::Message { sent: false, .. });
-        let Some(at) = self.waiting.iter().position(|(_, entry)| fresh(entry)) else { return false };
-        if let Some((place, entry)) = self.waiting.remove(at) {
-            self.forget(place, &entry, record);
-        }
+        let Some((place, entry)) = self.waiting.remove(self.again) else { return false };
+        self.forget(place, &entry, record);
         self.dropped += 1;
         true
     }
@@ -149,6 +151,7 @@ impl Outbox {
                 break;
             }
             if let Some((_, entry)) = self.waiting.pop_front() {
+                self.again = self.again.saturating_sub(1);
                 self.send(place, entry, to, out, record);
             }
         }
@@ -247,6 +250,7 @@ impl Outbox {
         self.waiting.retain(|(place, _)| *place > 0);
         while let Some(entry) = self.under_way.pop_back() {
             self.waiting.push_front(entry);
+            self.again += 1;
         }
         self.bytes = self.waiting.iter().map(|(_, entry)| entry.size()).sum();
     }
@@ -271,6 +275,10 @@ impl Outbox {
 }
 
 impl Entry {
+    const fn is_fresh(&self) -> bool {
+        matches!(self, Self::Message { sent: false, .. })
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Message { delivery, .. } => delivery.message.size(),
