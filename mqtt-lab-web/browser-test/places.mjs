@@ -91,7 +91,7 @@ export const places = [
   {
     name: "variable-delete", path: "#/variables",
     arrive: async (page) => {
-      await page.locator(".variable-actions button").last().click();
+      await page.locator(".variable-actions > .inputs button").last().click();
       await page.locator(".confirm:visible").waitFor();
     },
   },

@@ -24,6 +24,8 @@ export async function mountVariables(main, signal) {
   const result = el("p", { class: "command-state" });
   const list = el("div", { class: "variable-list" });
   const form = variableForm(save);
+  // Below the list: it would move when that comes.
+  form.element.hidden = true;
   /** @type {Map<string, ReturnType<typeof variableRow>>} */
   const rows = new Map();
   main.replaceChildren(el("article", { class: "page variables" },
@@ -46,6 +48,7 @@ export async function mountVariables(main, signal) {
     } catch (error) {
       setText(status, t("variables.failed", { reason: reason(/** @type {api.ApiError} */ (error)) }));
     }
+    form.element.hidden = false;
     document.documentElement.dataset.ready = "true";
   }
 
