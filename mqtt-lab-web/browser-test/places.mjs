@@ -120,6 +120,6 @@ export const places = [
 /** @type {Place[]} of a lab without devices */
 export const emptyPlaces = [
   { name: "empty", arrive: (page) => page.locator(".placeholder pre").waitFor() },
-  { name: "empty-variables", path: "#/variables", arrive: (page) => page.locator(".variables [role=status]:visible").waitFor() },
+  { name: "empty-variables", path: "#/variables", arrive: (page) => page.locator(".variables p.quiet:visible").waitFor() },
   { name: "empty-topics", path: "#/topics", arrive: (page) => page.locator(".topics-status").waitFor() },
 ];
