@@ -3,8 +3,9 @@
 use crate::{BootId, Datatype, DecodeError, ValueRef, json};
 use core::fmt;
 
-/// Longest payload of a sample or command, in bytes.
-pub const MAX_SAMPLE_BYTES: usize = 16 * 1024;
+/// Largest payload of a sample or a command, in bytes: a text of [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) fits in any
+/// case, though JSON writes a byte in up to six.
+pub const MAX_SAMPLE_BYTES: usize = 32 * 1024;
 
 /// How a device writes its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

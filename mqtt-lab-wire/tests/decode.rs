@@ -1,8 +1,8 @@
 //! What is read, what is refused, and why.
 
 use mqtt_lab_wire::{
-    Channel, Command, CommandResult, Datatype, DecodeError, Info, PayloadForm, PluginForm, Sample,
-    SampleTime, State, Stats, Text, ValueError, ValueRef,
+    BootId, Channel, Command, CommandResult, Datatype, DecodeError, Info, MAX_SAMPLE_BYTES, MAX_TEXT_BYTES,
+    PayloadForm, PluginForm, Sample, SampleTime, State, Stats, Text, Value, ValueError, ValueRef,
 };
 
 #[track_caller]
@@ -30,8 +30,8 @@ fn a_bare_payload_that_is_no_value_is_refused() {
     value("9007199254740993", Err(DecodeError::NumberRange));
     value("a\u{0}b", Err(DecodeError::ControlCharacter));
     assert_eq!(Sample::decode(&[0xff, 0xfe]).map(|s| s.value), Err(DecodeError::NotUtf8));
-    let long = "x".repeat(20_000);
-    value(&long, Err(DecodeError::TooLong(16 * 1024)));
+    let long = "x".repeat(MAX_SAMPLE_BYTES + 1);
+    value(&long, Err(DecodeError::TooLong(MAX_SAMPLE_BYTES)));
 }
 
 /// The digits of a card are a text, although no number is that large.
@@ -172,4 +172,17 @@ fn a_channel_takes_its_datatype_and_range() {
     fits(&mode, ValueRef::text("eco"), Ok(ValueRef::text("eco")));
     fits(&mode, ValueRef::text("max"), Err(ValueError::NotAChoice));
     fits(&Channel::text("t").max_len(2), ValueRef::text("abc"), Err(ValueError::TooLong(2)));
+}
+
+/// Each byte takes six in JSON; a device may send it, so everybody has to take it.
+#[test]
+fn the_longest_text_of_control_characters_is_a_sample() {
+    let text = "\u{1}".repeat(MAX_TEXT_BYTES as usize);
+    let sample = Sample::new(ValueRef::text(&text))
+        .at(SampleTime::Unix(1 << 53))
+        .numbered(BootId::from_random(7), 1 << 53);
+    let mut payload = String::new();
+    sample.encode(PayloadForm::Json, &mut payload).expect("a String takes it");
+    let again = Sample::decode(payload.as_bytes()).expect("it fits");
+    assert_eq!(Value::from(again.value), Value::from(sample.value));
 }
