@@ -29,6 +29,13 @@ pub(super) struct Extras {
     pub(super) user_properties: Vec<(String, String)>,
 }
 
+impl Extras {
+    /// Nothing where nothing is said, which is so of most messages.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
 /// What every message costs beside its bytes, roughly.
 const OVERHEAD: usize = 128;
 

@@ -1,11 +1,11 @@
 //! CONNECT.
 
-use mqtt_lab_wire::Qos;
-use rumqttc::mqttbytes::{self, v4};
+use rumqttc::mqttbytes::v4;
 use rumqttc::v5::mqttbytes::v5;
 use serde::{Deserialize, Serialize};
 
 use super::super::message::{Extras, Message};
+use super::read::{header_5, header_311, level};
 use super::{Wrong, detach};
 use crate::frame::Frame;
 use crate::link::Version;
@@ -99,13 +99,13 @@ impl Connect {
 }
 
 fn read_311(frame: &Frame) -> Result<Connect, Wrong> {
-    let header = mqttbytes::FixedHeader::new(frame.head, frame.digits(), frame.content().len());
-    let packet = v4::Connect::read(header, frame.bytes.clone()).map_err(|error| frame.malformed(error))?;
+    let packet =
+        v4::Connect::read(header_311(frame), frame.bytes.clone()).map_err(|error| frame.malformed(error))?;
     let will = packet.last_will.map(|will| Will {
         message: Message {
             topic: will.topic.into(),
             payload: detach(will.message),
-            qos: Qos::from_level(will.qos as u8).unwrap_or_default(),
+            qos: level(will.qos as u8),
             retain: will.retain,
             expires_ms: None,
             extras: None,
@@ -130,8 +130,7 @@ fn read_311(frame: &Frame) -> Result<Connect, Wrong> {
 }
 
 fn read_5(frame: &Frame) -> Result<Connect, Wrong> {
-    let header = v5::FixedHeader::new(frame.head, frame.digits(), frame.content().len());
-    let read = v5::Connect::read(header, frame.bytes.clone());
+    let read = v5::Connect::read(header_5(frame), frame.bytes.clone());
     let (packet, will, login) = read.map_err(|error| frame.malformed(error))?;
     let properties = packet.properties.unwrap_or_else(v5::ConnectProperties::new);
     if properties.authentication_method.is_some() {
@@ -164,14 +163,13 @@ fn read_will(will: v5::LastWill, frame: &Frame) -> Result<Will, Wrong> {
                 content_type: own.content_type,
                 user_properties: own.user_properties,
             };
-            let extras = (extras != Extras::default()).then(|| Box::new(extras));
-            (own.delay_interval.unwrap_or(0), own.message_expiry_interval, extras)
+            (own.delay_interval.unwrap_or(0), own.message_expiry_interval, extras.boxed())
         }
     };
     let message = Message {
         topic: topic.into(),
         payload: detach(will.message),
-        qos: Qos::from_level(will.qos as u8).unwrap_or_default(),
+        qos: level(will.qos as u8),
         retain: will.retain,
         expires_ms: None,
         extras,

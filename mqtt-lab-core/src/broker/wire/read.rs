@@ -76,15 +76,15 @@ fn read_id(frame: &Frame) -> Result<(u16, u8), Wrong> {
     }
 }
 
-fn header_311(frame: &Frame) -> mqttbytes::FixedHeader {
+pub(super) fn header_311(frame: &Frame) -> mqttbytes::FixedHeader {
     mqttbytes::FixedHeader::new(frame.head, frame.digits(), frame.content().len())
 }
 
-fn header_5(frame: &Frame) -> v5::FixedHeader {
+pub(super) fn header_5(frame: &Frame) -> v5::FixedHeader {
     v5::FixedHeader::new(frame.head, frame.digits(), frame.content().len())
 }
 
-fn level(level: u8) -> Qos {
+pub(super) fn level(level: u8) -> Qos {
     Qos::from_level(level).unwrap_or_default()
 }
 
@@ -127,7 +127,7 @@ fn read_publish_5(frame: &Frame) -> Result<Packet, Wrong> {
         qos: level(packet.qos as u8),
         retain: packet.retain,
         expires_ms: None,
-        extras: (extras != Extras::default()).then(|| Box::new(extras)),
+        extras: extras.boxed(),
     };
     message.live(life_s);
     checked(packet.pkid, message)
