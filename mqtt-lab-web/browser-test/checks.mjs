@@ -289,6 +289,22 @@ export const checks = [
     await page.context().close();
   }],
 
+  ["a refusal of the lab is told in the page's language, and in the lab's own words without a translation", async ({ visit, shoot }) => {
+    const refusals = [
+      ["de-DE", "Fehlgeschlagen: das Thema enthält eine Wildcard (+ oder #): Veröffentlicht wird in genau ein Thema"],
+      ["en-US", "Failed: `topic` has a wildcard: one publishes to one topic"],
+    ];
+    for (const [locale, words] of refusals) {
+      // The browser tells of every refused request.
+      const page = await visit({ locale, mute: true }, "#/topics");
+      await page.locator("#publish-topic").fill("lab/+/led/on/set");
+      await page.locator(".publish .primary").click();
+      await page.locator(".publish [role=status]").filter({ hasText: words }).waitFor();
+      await shoot(page, `refusal-${locale}`);
+      await page.context().close();
+    }
+  }],
+
   ["dark and light", async ({ visit, shoot }) => {
     const ground = (/** @type {Page} */ page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const page = await visit({ colorScheme: "dark" });

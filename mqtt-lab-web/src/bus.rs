@@ -10,6 +10,8 @@ use mqtt_lab_core::link::{Event, Events, Link, Publish, Qos, Subscription, Versi
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::problem::Problem;
+
 /// Time for an answer to the question whether the broker listens.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -58,6 +60,13 @@ pub struct OutletStatus {
     pub broker: String,
     /// Why there is no connection.
     pub error: Option<String>,
+}
+
+impl OutletStatus {
+    /// What keeps from publishing while there is no connection.
+    pub(crate) fn away(self) -> Problem {
+        Problem::BrokerAway { reason: self.error.unwrap_or_else(|| "there is no connection yet".to_owned()) }
+    }
 }
 
 #[async_trait]

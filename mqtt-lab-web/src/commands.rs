@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mqtt_lab_core::link::{Properties, Publish, Qos};
-use mqtt_lab_wire::{Address, CommandResult, Part, Topic, Value, ValueRef};
+use mqtt_lab_wire::{Address, CommandResult, Part, Topic, Value, ValueError, ValueRef};
 
 use crate::bus::Outlet;
 use crate::clock::now_us;
+use crate::problem::Problem;
 use crate::registry::Registry;
-use crate::store::{Command, CommandState, Store, StoreError, Write};
+use crate::store::{Command, CommandState, Store, Write};
 
 /// Commands waiting for an answer at once.
 const MAX_PENDING: usize = 1_000;
@@ -21,25 +22,6 @@ const MAX_KNOWN: usize = 2_000;
 const GRACE: Duration = Duration::from_secs(1);
 /// Longest answer text kept, in characters.
 const MAX_ERROR_CHARS: usize = 512;
-
-/// Why a command was not sent.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    #[error("there is no device `{0}`")]
-    NoDevice(String),
-    #[error("`{0}` cannot be the name of a channel")]
-    ChannelName(String),
-    #[error("the channel `{0}` takes no commands")]
-    NotSettable(String),
-    #[error("the channel `{channel}` does not take `{value}`: {reason}")]
-    Value { channel: String, value: String, reason: String },
-    #[error("the broker is away: {0}")]
-    NoBroker(String),
-    #[error("{MAX_PENDING} commands are waiting for an answer; try again later")]
-    TooMany,
-    #[error("the command could not be kept")]
-    Store(#[from] StoreError),
-}
 
 /// All commands on their way.
 pub(crate) struct Commands {
@@ -81,16 +63,15 @@ impl Commands {
     }
 
     /// Checks a command, keeps it as pending and sends it.
-    pub(crate) async fn send(self: &Arc<Self>, wish: Wish<'_>) -> Result<Command, CommandError> {
+    pub(crate) async fn send(self: &Arc<Self>, wish: Wish<'_>) -> Result<Command, Problem> {
         let Wish { group, device, channel, .. } = wish;
         let target = self.registry.target(group, device, channel);
-        let target = target.ok_or_else(|| CommandError::NoDevice(format!("{group}/{device}")))?;
+        let target = target.ok_or_else(|| Problem::NoDevice { device: format!("{group}/{device}") })?;
         let topic = self.topic(group, device, channel)?;
         let value = check(&wish, target.channel.as_ref())?;
         let status = self.outlet.status();
         if !status.connected {
-            let reason = status.error.unwrap_or_else(|| "there is no connection yet".to_owned());
-            return Err(CommandError::NoBroker(reason));
+            return Err(status.away());
         }
         let command = Command {
             id: format!("{:016x}", rand::random::<u64>()),
@@ -104,7 +85,7 @@ impl Commands {
             ended_us: None,
         };
         if self.lock().pending >= MAX_PENDING {
-            return Err(CommandError::TooMany);
+            return Err(Problem::CommandsWaiting { most: MAX_PENDING });
         }
         self.store.insert_command(target.device, &command).await?;
         self.lock().add(command.clone(), target.announced);
@@ -113,8 +94,8 @@ impl Commands {
         Ok(command)
     }
 
-    fn topic(&self, group: &str, device: &str, channel: &str) -> Result<String, CommandError> {
-        let wrong = || CommandError::ChannelName(channel.to_owned());
+    fn topic(&self, group: &str, device: &str, channel: &str) -> Result<String, Problem> {
+        let wrong = || Problem::ChannelName { channel: channel.to_owned() };
         let root = self.registry.root();
         let topic = Address::of_foreign(root, group, device).set(channel).to_string();
         let read = Topic::parse(root, &topic).map_err(|_| wrong())?;
@@ -251,20 +232,20 @@ impl Known {
 }
 
 /// The value as the channel means it.
-fn check(wish: &Wish<'_>, channel: Option<&mqtt_lab_wire::Channel>) -> Result<Value, CommandError> {
-    let not_taken = |reason: String| CommandError::Value {
+fn check(wish: &Wish<'_>, channel: Option<&mqtt_lab_wire::Channel>) -> Result<Value, Problem> {
+    let not_taken = |error: ValueError| Problem::Value {
         channel: wish.channel.to_owned(),
         value: wish.value.to_string().chars().take(100).collect(),
-        reason,
+        misfit: error.into(),
     };
     let Some(channel) = channel else {
         let any = mqtt_lab_wire::Channel::new("any", crate::registry::guess(&wish.value));
-        return any.check(wish.value.as_ref()).map(Value::from).map_err(|error| not_taken(error.to_string()));
+        return any.check(wish.value.as_ref()).map(Value::from).map_err(not_taken);
     };
     if !channel.settable {
-        return Err(CommandError::NotSettable(wish.channel.to_owned()));
+        return Err(Problem::NotSettable { channel: wish.channel.to_owned() });
     }
-    channel.check(wish.value.as_ref()).map(Value::from).map_err(|error| not_taken(error.to_string()))
+    channel.check(wish.value.as_ref()).map(Value::from).map_err(not_taken)
 }
 
 /// The bare value for a device without description, which may know nothing else.

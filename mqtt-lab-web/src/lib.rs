@@ -22,6 +22,7 @@ mod ingest;
 mod live;
 mod notice;
 mod plugs;
+mod problem;
 mod registry;
 mod stop;
 pub mod store;

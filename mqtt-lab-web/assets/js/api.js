@@ -1,6 +1,7 @@
 // The HTTP API: one function per call. docs/http-api.md is the contract.
 
 import { learn } from "./clock.js";
+import { inWords } from "./problem.js";
 
 /** A refused call: `status` 0 means that the server could not be reached. */
 export class ApiError extends Error {
@@ -38,7 +39,7 @@ async function call(path, init) {
     unauthorized();
   }
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiError(response.status, body?.detail ?? body?.title ?? response.statusText);
+  if (!response.ok) throw new ApiError(response.status, await inWords(body) ?? response.statusText);
   return body;
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::ApiError;
 use super::extract::{Body, Names, Params};
 use crate::app::App;
+use crate::problem::Problem;
 use crate::registry::{DeviceView, LifeView, StateView};
 
 /// Longest name a person may give, in characters.
@@ -65,12 +66,11 @@ pub(super) async fn change(
     one(State(app), Names((group, device))).await
 }
 
-fn check_name(name: &str) -> Result<String, ApiError> {
+fn check_name(name: &str) -> Result<String, Problem> {
     let name = name.trim();
     let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control);
     if !fits {
-        let rule = format!("a name has 1 to {MAX_NAME_CHARS} characters in one line; `null` takes it back");
-        return Err(ApiError::bad_request(rule));
+        return Err(Problem::Name { most: MAX_NAME_CHARS });
     }
     Ok(name.to_owned())
 }
@@ -115,5 +115,5 @@ pub(super) async fn boots(
 }
 
 pub(super) fn unknown(group: &str, device: &str) -> ApiError {
-    ApiError::not_found(format!("there is no device `{group}/{device}`"))
+    Problem::NoDevice { device: format!("{group}/{device}") }.into()
 }

@@ -2,10 +2,9 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::commands::CommandError;
-use crate::health::chain;
+use crate::problem::Problem;
 use crate::store::StoreError;
 
 /// An answer that says what is wrong.
@@ -13,12 +12,14 @@ use crate::store::StoreError;
 pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
+    /// What a page can tell in its own language; none for what only a program can do wrong.
+    problem: Option<Problem>,
 }
 
 macro_rules! constructors {
     ($($name:ident $status:ident;)+) => {$(
         pub(crate) fn $name(detail: impl Into<String>) -> Self {
-            Self { status: StatusCode::$status, detail: detail.into() }
+            Self::refused(StatusCode::$status, detail.into())
         }
     )+};
 }
@@ -29,30 +30,31 @@ impl ApiError {
         unauthorized UNAUTHORIZED;
         forbidden FORBIDDEN;
         not_found NOT_FOUND;
-        conflict CONFLICT;
         unprocessable UNPROCESSABLE_ENTITY;
         too_many TOO_MANY_REQUESTS;
         unavailable SERVICE_UNAVAILABLE;
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let detail = "this address takes other methods".to_owned();
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, detail }
+        Self::refused(StatusCode::METHOD_NOT_ALLOWED, "this address takes other methods".to_owned())
     }
 
     /// What an extractor of axum refused, in its words.
     pub(crate) fn refused(status: StatusCode, detail: String) -> Self {
-        Self { status, detail }
+        Self { status, detail, problem: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let known = self.problem.and_then(|problem| serde_json::to_value(problem).ok());
+        let name = known.as_ref().and_then(|known| known["problem"].as_str());
         let body = json!({
-            "type": "about:blank",
+            "type": name.map_or_else(|| "about:blank".to_owned(), |name| format!("urn:mqtt-lab:problem:{name}")),
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
+            "values": known.as_ref().map_or(&Value::Null, |known| &known["values"]),
         });
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
@@ -64,23 +66,36 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(error = chain(&error), "the store fails");
-        Self::unavailable("the store does not answer; the log of the lab says why")
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        let detail = problem.to_string();
+        let status = match problem {
+            Problem::ChannelName { .. } | Problem::Name { .. } => StatusCode::BAD_REQUEST,
+            Problem::NoDevice { .. }
+            | Problem::NoVariable { .. }
+            | Problem::ForeignPlug { .. }
+            | Problem::TopicUnheard => StatusCode::NOT_FOUND,
+            Problem::VariableTaken { .. }
+            | Problem::VariableDeclared { .. }
+            | Problem::VariablesFull { .. } => StatusCode::CONFLICT,
+            Problem::NotSettable { .. }
+            | Problem::Value { .. }
+            | Problem::TopicEmpty
+            | Problem::TopicWildcard
+            | Problem::TopicNul
+            | Problem::TopicLong { .. }
+            | Problem::PayloadLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Problem::CommandsWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Problem::BrokerAway { .. } | Problem::NotConfirmed | Problem::StoreAway | Problem::TooSlow => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        Self { status, detail, problem: Some(problem) }
     }
 }
 
-impl From<CommandError> for ApiError {
-    fn from(error: CommandError) -> Self {
-        let detail = error.to_string();
-        match error {
-            CommandError::NoDevice(_) => Self::not_found(detail),
-            CommandError::ChannelName(_) => Self::bad_request(detail),
-            CommandError::NotSettable(_) | CommandError::Value { .. } => Self::unprocessable(detail),
-            CommandError::NoBroker(_) => Self::unavailable(detail),
-            CommandError::TooMany => Self::too_many(detail),
-            CommandError::Store(error) => error.into(),
-        }
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Problem::from(error).into()
     }
 }

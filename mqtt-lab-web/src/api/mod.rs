@@ -27,6 +27,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::guard;
+use crate::problem::Problem;
 pub(crate) use error::ApiError;
 
 /// Longest request body, in bytes.
@@ -77,7 +78,7 @@ pub fn router(app: App) -> Router {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::unavailable("the answer took too long").into_response(),
+        Err(_) => ApiError::from(Problem::TooSlow).into_response(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::devices::Key;
 use super::extract::{Body, Names};
 use crate::app::App;
 use crate::plugs::Plug;
+use crate::problem::Problem;
 
 /// How a plug is; null: the device does not run in this program.
 #[derive(Serialize)]
@@ -34,9 +35,8 @@ pub(super) async fn pull(
     Names((group, device)): Names<Key>,
     Body(Pull { plug }): Body<Pull>,
 ) -> Result<Json<PlugView>, ApiError> {
-    let name = format!("{group}/{device}");
+    let device_name = format!("{group}/{device}");
     let now = app.plugs.ask(group, device, Some(plug)).await;
-    let foreign =
-        || ApiError::not_found(format!("`{name}` does not run in this program: nobody here has its plug"));
-    now.map(|plug| Json(PlugView { plug: Some(plug) })).ok_or_else(foreign)
+    let plug = now.ok_or(Problem::ForeignPlug { device: device_name })?;
+    Ok(Json(PlugView { plug: Some(plug) }))
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::ApiError;
 use super::extract::{Body, Params};
 use crate::app::App;
+use crate::problem::Problem;
 use crate::topics::{MAX_TOPICS, Packet, PacketBytes, TopicList, TopicMessage};
 
 const DEFAULT_LIMIT: usize = 1_000;
@@ -60,7 +61,7 @@ pub(super) async fn message(
     Params(One { topic }): Params<One>,
 ) -> Result<Json<TopicMessage>, ApiError> {
     let message = app.topics.message(&topic, app.outlet.version());
-    message.map(Json).ok_or_else(|| ApiError::not_found("nothing was heard on this topic"))
+    message.map(Json).ok_or_else(|| Problem::TopicUnheard.into())
 }
 
 /// A message as a page asks for it.
@@ -92,7 +93,7 @@ pub(super) async fn publish(
     let Wish { topic, payload, qos, retain } = wish;
     let qos = Qos::from_level(qos).ok_or_else(|| ApiError::unprocessable("`qos` is 0, 1 or 2"))?;
     if payload.len() > MAX_PAYLOAD {
-        return Err(ApiError::unprocessable(format!("`payload` has at most {MAX_PAYLOAD} bytes")));
+        return Err(Problem::PayloadLong { most: MAX_PAYLOAD }.into());
     }
     check_topic(&topic)?;
     let version = app.outlet.version();
@@ -112,23 +113,21 @@ pub(super) async fn forget(
 }
 
 /// A topic name without wildcards (MQTT-3.3.2-2, MQTT-4.7.3-1 to 3).
-fn check_topic(topic: &str) -> Result<(), ApiError> {
-    let problem = match topic {
-        "" => "`topic` is empty",
-        wild if wild.contains(['+', '#']) => "`topic` has a wildcard: one publishes to one topic",
-        nul if nul.contains('\0') => "`topic` contains the character NUL",
-        long if long.len() > MAX_TOPIC => "`topic` is longer than 65535 bytes",
-        _ => return Ok(()),
-    };
-    Err(ApiError::unprocessable(problem))
+fn check_topic(topic: &str) -> Result<(), Problem> {
+    match topic {
+        "" => Err(Problem::TopicEmpty),
+        wild if wild.contains(['+', '#']) => Err(Problem::TopicWildcard),
+        nul if nul.contains('\0') => Err(Problem::TopicNul),
+        long if long.len() > MAX_TOPIC => Err(Problem::TopicLong { most: MAX_TOPIC }),
+        _ => Ok(()),
+    }
 }
 
 /// Publishes and waits for the broker.
 async fn deliver(app: &App, message: Publish) -> Result<(), ApiError> {
     let away = || {
         let status = app.outlet.status();
-        let reason = status.error.unwrap_or_else(|| "there is no connection yet".to_owned());
-        (!status.connected).then(|| ApiError::unavailable(format!("the broker is away: {reason}")))
+        (!status.connected).then(|| ApiError::from(status.away()))
     };
     if let Some(error) = away() {
         return Err(error);
@@ -137,7 +136,7 @@ async fn deliver(app: &App, message: Publish) -> Result<(), ApiError> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(away().unwrap_or_else(|| ApiError::unprocessable(reason))),
         Err(_) => {
-            Err(ApiError::unavailable("the broker did not confirm in time; the message may still arrive"))
+            Err(Problem::NotConfirmed.into())
         }
     }
 }

@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mqtt_lab_core::VariableError;
+use mqtt_lab_core::{MAX_VARIABLES, VariableError};
 use mqtt_lab_core::config::VariableConfig;
 
 use super::ApiError;
 use super::extract::{Body, Names};
 use crate::app::App;
+use crate::problem::Problem;
 use crate::variables::{VariableChange, VariableView, VariableWish};
 
 /// Group and id in the path.
@@ -55,10 +56,10 @@ impl From<VariableError> for ApiError {
     fn from(error: VariableError) -> Self {
         let detail = error.to_string();
         match error {
-            VariableError::Unknown(_) => Self::not_found(detail),
-            VariableError::Taken(_) | VariableError::Declared(_) | VariableError::TooMany => {
-                Self::conflict(detail)
-            }
+            VariableError::Unknown(variable) => Problem::NoVariable { variable }.into(),
+            VariableError::Taken(variable) => Problem::VariableTaken { variable }.into(),
+            VariableError::Declared(variable) => Problem::VariableDeclared { variable }.into(),
+            VariableError::TooMany => Problem::VariablesFull { most: MAX_VARIABLES }.into(),
             VariableError::Wrong(_) => Self::unprocessable(detail),
             _ => {
                 tracing::error!(error = detail, "a variable cannot be made, changed or deleted");
