@@ -15,6 +15,7 @@ const PADDING = 5;
 const DOT_RADIUS = 2.5;
 /** So many characters fit beside the plot and its dot. */
 const WIDEST_LABEL = 5;
+const GUTTER_REM = 2.6;
 
 /**
  * Draws a channel's live chart.
@@ -32,10 +33,10 @@ export function drawLive(ctx, width, height, device, channel, index) {
   const from = to - liveWindowMs(device);
   const range = trace ? extent(trace, from, to) : null;
   const lane = channel.datatype === "bool";
-  const gutter = lane ? 4 : Math.round(palette.rem * 2.6);
   const [low, high, step] = domain(channel, range);
-  const frame = { from, to, left: 0, right: width - gutter, top: PADDING, bottom: height - PADDING, low, high };
   const ends = lane || !range ? [] : [high, low].map((end) => axisText(end, channel, step));
+  const gutter = lane ? 4 : gutterFor(ends, width, palette);
+  const frame = { from, to, left: 0, right: width - gutter, top: PADDING, bottom: height - PADDING, low, high };
   labels(ctx, frame, width, height, ends, palette);
   grid(ctx, frame, lane, palette);
   if (!trace || !range) return null;
@@ -88,6 +89,13 @@ function grid(ctx, frame, lane, palette) {
   ctx.fillStyle = palette.grid;
   const ys = lane ? [frame.bottom - 1] : [frame.top, (frame.top + frame.bottom) / 2, frame.bottom];
   for (const y of ys) ctx.fillRect(frame.left, Math.round(y), frame.right - frame.left, 1);
+}
+
+/** The room for the ends of the axis: the same for most charts, so that those of a card stand in line.
+ * @param {string[]} ends @param {number} width @param {any} palette */
+function gutterFor(ends, width, palette) {
+  const longest = Math.max(WIDEST_LABEL, ...ends.map((text) => text.length));
+  return Math.round(Math.min(width / 2, palette.rem * GUTTER_REM * (longest / WIDEST_LABEL)));
 }
 
 /** Clears the canvas, and writes the ends of the axis at its right edge. Text is what costs most: it is left where it

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { now } from "./clock.js";
 import { reason } from "./controls.js";
-import { el, setBadge, setText } from "./dom.js";
+import { el, setBadge, setText, topicCode } from "./dom.js";
 import { count, dateTime, duration } from "./format.js";
 import { extend, t } from "./i18n.js";
 import { style } from "./style.js";
@@ -73,7 +73,7 @@ function row({ id, connection, subscriptions, subscription_count: all, queued, d
   if (connection) setBadge(state, "ready", t("clients.since", { time: duration(now() - connection.connected_ms) }));
   else setBadge(state, "sleeping", t("clients.away"));
   state.title = connection ? dateTime(connection.connected_ms) : expiry === null ? t("clients.kept") : t("clients.kept.for", { time: duration(expiry * 1000) });
-  const filters = el("span", {}, el("code", {}, subscriptions[0] ?? ""), all > 1 ? ` ${t("clients.and", { count: count(all - 1) })}` : "");
+  const filters = el("span", {}, topicCode(subscriptions[0] ?? ""), all > 1 ? ` ${t("clients.and", { count: count(all - 1) })}` : "");
   if (all > 1) filters.title = subscriptions.join("\n") + (all > subscriptions.length ? "\n…" : "");
   const cells = [
     el("span", {}, el("code", {}, id), el("br"), el("span", { class: "quiet" }, connection?.address ?? "")),
@@ -81,7 +81,7 @@ function row({ id, connection, subscriptions, subscription_count: all, queued, d
     connection ? (connection.version === 5 ? "5" : "3.1.1") : "",
     connection ? (connection.keep_alive_s ? `${count(connection.keep_alive_s)}\u202f${t("unit.s")}` : t("clients.no-keep-alive")) : "",
     filters,
-    connection?.will ? el("code", {}, connection.will) : "",
+    connection?.will ? topicCode(connection.will) : "",
     connection ? count(connection.messages) : "",
     count(queued),
     el("span", { data: { alarm: String(dropped > 0) } }, count(dropped)),

@@ -1,7 +1,7 @@
 // The tables of a device page: states, commands, settings, last will, counts, boots, channels.
 
 import { describe } from "./controls.js";
-import { el, setBadge } from "./dom.js";
+import { el, setBadge, topicCode } from "./dom.js";
 import { bytes, choice, count, countOrWord, dateTime, duration, fixed, limit, NO_VALUE, time, UNKNOWN, withUnit } from "./format.js";
 import { now } from "./clock.js";
 import { t } from "./i18n.js";
@@ -87,7 +87,7 @@ export function descriptionTable(device) {
 export function willTable({ will }) {
   if (!will) return facts(t("will.title"), [[t("will.topic"), UNKNOWN, t("will.none")]]);
   return facts(t("will.title"), [
-    [t("will.topic"), el("code", {}, will.topic), t("will.explain")], [t("will.payload"), el("code", {}, String(will.payload))],
+    [t("will.topic"), topicCode(will.topic), t("will.explain")], [t("will.payload"), el("code", {}, String(will.payload))],
     [t("will.qos"), count(will.qos)], [t("will.retain"), yesNo(will.retain ?? null)],
     [t("will.delay"), will.delay_s === null || will.delay_s === undefined ? UNKNOWN : `${count(will.delay_s)}\u202f${t("unit.s")}`],
   ]);
@@ -114,11 +114,14 @@ export function bootRows(boots) {
 export function channelTable(device) {
   const root = state.lab?.root ?? "lab";
   const heads = ["channel", "topic", "datatype", "range", "qos", "retain", "bytes"].map((key) => t(`channels.${key}`));
-  return table(heads, device.channels.map((/** @type {any} */ channel) => [
-    channelName(channel), el("code", {}, `${root}/${device.group}/${device.id}/${channel.name}`),
+  const channels = table(heads, device.channels.map((/** @type {any} */ channel) => [
+    channelName(channel), topicCode(`${root}/${device.group}/${device.id}/${channel.name}`),
     wordFor("datatype", channel.datatype) + (channel.settable ? `, ${t("channels.settable")}` : ""),
     rangeWords(channel), count(channel.qos), yesNo(channel.retain), bytes(channel.bytes),
   ]), t("channels.title"));
+  // What a device has is looked up here, and has an end: a box to scroll in would only hide it.
+  channels.classList.add("whole");
+  return channels;
 }
 
 /** @param {any} channel */

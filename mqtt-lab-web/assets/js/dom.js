@@ -24,6 +24,10 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A topic or a topic filter, broken at its levels where the line is too short. @param {string} name */
+export const topicCode = (name) =>
+  el("code", {}, ...name.split(/(?<=\/)/).flatMap((level, index) => (index ? [el("wbr"), level] : [level])));
+
 /** Sets the text only when it differs, so that an unchanged value costs no layout.
  * @param {Node} node @param {string} text */
 export function setText(node, text) {

@@ -1,7 +1,7 @@
 // One variable in the list: what it is, the control that sets it, and what may be done with it.
 
 import { control } from "./controls.js";
-import { el } from "./dom.js";
+import { el, topicCode } from "./dom.js";
 import { limit } from "./format.js";
 import { t } from "./i18n.js";
 
@@ -19,7 +19,7 @@ export function variableRow(variable, onChange, onDelete, signal) {
   let handle = null;
   const element = el("div", { class: "control-row", data: { variable: `${group}/${id}` } },
     el("div", {}, el("h4", {}, name), el("p", { class: "explain" }, inWords(variable)),
-      el("p", { class: "explain" }, t("variables.follow"), " ", el("code", {}, `${group}/variables/${id}`))),
+      el("p", { class: "explain" }, t("variables.follow"), " ", topicCode(`${group}/variables/${id}`))),
     el("div", {}, place, variable.declared
       ? el("p", { class: "explain" }, t("variables.declared"))
       : actions(name, onChange, onDelete)));
