@@ -2,7 +2,7 @@
 
 import { gapMs, heldUntilMs, holds, liveWindowMs, shapeOf } from "./cadence.js";
 import { now } from "./clock.js";
-import { value as formatValue } from "./format.js";
+import { scientific, value as formatValue } from "./format.js";
 import { isNew, setFont } from "./paint.js";
 import { draw, dot, extent, xOf, yOf } from "./plot.js";
 import { niceRange } from "./scale.js";
@@ -34,7 +34,7 @@ export function drawLive(ctx, width, height, device, channel, index) {
   const range = trace ? extent(trace, from, to) : null;
   const lane = channel.datatype === "bool";
   const [low, high, step] = domain(channel, range);
-  const ends = lane || !range ? [] : [high, low].map((end) => axisText(end, channel, step));
+  const ends = lane || !range ? [] : endTexts([high, low], channel, step, width / 2 / letterWidth(palette));
   const gutter = lane ? 4 : gutterFor(ends, width, palette);
   const frame = { from, to, left: 0, right: width - gutter, top: PADDING, bottom: height - PADDING, low, high };
   labels(ctx, frame, width, height, ends, palette);
@@ -91,11 +91,21 @@ function grid(ctx, frame, lane, palette) {
   for (const y of ys) ctx.fillRect(frame.left, Math.round(y), frame.right - frame.left, 1);
 }
 
+/** @param {any} palette */
+const letterWidth = (palette) => palette.rem * (GUTTER_REM / WIDEST_LABEL);
+
+/** The ends of the axis in words, shorter ones where `most` letters are too few for them.
+ * @param {number[]} ends @param {any} channel @param {number} step @param {number} most */
+function endTexts(ends, channel, step, most) {
+  const texts = ends.map((end) => axisText(end, channel, step));
+  return texts.some((text) => text.length > most) ? ends.map(scientific) : texts;
+}
+
 /** The room for the ends of the axis: the same for most charts, so that those of a card stand in line.
  * @param {string[]} ends @param {number} width @param {any} palette */
 function gutterFor(ends, width, palette) {
   const longest = Math.max(WIDEST_LABEL, ...ends.map((text) => text.length));
-  return Math.round(Math.min(width / 2, palette.rem * GUTTER_REM * (longest / WIDEST_LABEL)));
+  return Math.round(Math.min(width / 2, longest * letterWidth(palette)));
 }
 
 /** Clears the canvas, and writes the ends of the axis at its right edge. Text is what costs most: it is left where it

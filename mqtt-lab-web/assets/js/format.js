@@ -49,12 +49,14 @@ export function decimalsOf(step) {
   return 8;
 }
 
+/** The shortest form of a number that is very large or small. @param {number} number */
+export const scientific = (number) => (number === 0 ? "0"
+  : cached("e", () => new Intl.NumberFormat(language(), { notation: "scientific", maximumFractionDigits: 2 })).format(number));
+
 /** @param {number} number @param {any} channel */
 function numeric(number, channel) {
   const size = Math.abs(number);
-  if (size >= 1e9 || (size > 0 && size < 1e-4)) {
-    return cached("e", () => new Intl.NumberFormat(language(), { notation: "scientific", maximumFractionDigits: 2 })).format(number);
-  }
+  if (size >= 1e9 || (size > 0 && size < 1e-4)) return scientific(number);
   return fixed(number, decimalsFor(number, channel));
 }
 
