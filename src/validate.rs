@@ -27,6 +27,22 @@ pub(crate) fn mistakes(document: &DeTable<'_>, schema: &Value) -> Vec<Mistake> {
     walk.mistakes
 }
 
+/// What to write instead of a key that other programs have for an address.
+fn address_elsewhere(table: &str, name: &str) -> Option<&'static str> {
+    if !["url", "address", "addresses", "host", "hosts", "port", "server", "bind"].contains(&name) {
+        return None;
+    }
+    match table {
+        "broker" => Some(
+            "this program's own broker listens at `bind = \"address:port\"`; to use another broker write \
+             `brokers = [\"address:port\"]` in `[mqtt]`",
+        ),
+        "mqtt" => Some("the broker is `brokers = [\"address:port\"]`"),
+        "web" => Some("the page is served at `bind = \"address:port\"`"),
+        _ => None,
+    }
+}
+
 struct Walk<'a> {
     schema: &'a Value,
     way: Vec<Step>,
@@ -107,6 +123,13 @@ impl<'a> Walk<'a> {
 
     fn unknown(&mut self, name: &str, byte: usize, schema: &'a Value) {
         let known: Vec<&str> = keys(schema).collect();
+        let table = match self.way.as_slice() {
+            [Step::Key(table), Step::Key(_)] => table,
+            _ => "",
+        };
+        if let Some(hint) = address_elsewhere(table, name) {
+            return self.wrong(byte, format!("unknown key `{name}`"), Some(hint.to_owned()));
+        }
         let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => match self.home_of(name) {

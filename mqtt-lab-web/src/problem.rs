@@ -195,7 +195,11 @@ mod tests {
         for (error, name) in all {
             let misfit = Misfit::from(error);
             assert_eq!(misfit.expected, name);
-            assert_filled(&german(), &format!("problem.expected.{name}"), &serde_json::to_value(misfit).unwrap());
+            assert_filled(
+                &german(),
+                &format!("problem.expected.{name}"),
+                &serde_json::to_value(misfit).unwrap(),
+            );
         }
     }
 

@@ -169,7 +169,9 @@ async fn json_of(response: Response<Body>) -> (StatusCode, Json) {
     if status.is_client_error() || status.is_server_error() {
         // What has a name has the values of its words, if only none of them.
         let kind = body["type"].as_str().unwrap();
-        assert!(kind == "about:blank" && body["values"].is_null() || kind.starts_with("urn:mqtt-lab:problem:"));
+        assert!(
+            kind == "about:blank" && body["values"].is_null() || kind.starts_with("urn:mqtt-lab:problem:")
+        );
         assert_eq!(body["status"], json!(status.as_u16()));
         assert!(body["title"].is_string() && body["detail"].is_string());
     }

@@ -34,6 +34,19 @@ fn an_unknown_key_is_named_with_what_was_meant_or_where_it_belongs() {
         "[mqtt]\ninterval_s = 2\n",
         "mqtt.interval_s: unknown key `interval_s` (`interval_s` is an option of `[[actuator]]` or `[[sensor]]`)",
     );
+    one(
+        "[broker]\nurl = \"mqtt://a\"\n",
+        "broker.url: unknown key `url` (this program's own broker listens at `bind = \"address:port\"`; to use another \
+         broker write `brokers = [\"address:port\"]` in `[mqtt]`)",
+    );
+    one(
+        "[mqtt]\nhost = \"a\"\n",
+        "mqtt.host: unknown key `host` (the broker is `brokers = [\"address:port\"]`)",
+    );
+    one(
+        "[web]\nport = 80\n",
+        "web.port: unknown key `port` (the page is served at `bind = \"address:port\"`)",
+    );
     one("[store]\nfoo = 2\n", "store.foo: unknown key `foo` (the options here are: url)");
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
     /// What a page can tell in its own language; none for what only a program can do wrong.
-    problem: Option<Problem>,
+    problem: Option<Box<Problem>>,
 }
 
 macro_rules! constructors {
@@ -90,7 +90,7 @@ impl From<Problem> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         };
-        Self { status, detail, problem: Some(problem) }
+        Self { status, detail, problem: Some(Box::new(problem)) }
     }
 }
 

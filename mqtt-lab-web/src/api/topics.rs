@@ -135,8 +135,6 @@ async fn deliver(app: &App, message: Publish) -> Result<(), ApiError> {
     match timeout(PATIENCE, app.outlet.deliver(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(away().unwrap_or_else(|| ApiError::unprocessable(reason))),
-        Err(_) => {
-            Err(Problem::NotConfirmed.into())
-        }
+        Err(_) => Err(Problem::NotConfirmed.into()),
     }
 }

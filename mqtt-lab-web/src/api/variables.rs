@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mqtt_lab_core::{MAX_VARIABLES, VariableError};
 use mqtt_lab_core::config::VariableConfig;
+use mqtt_lab_core::{MAX_VARIABLES, VariableError};
 
 use super::ApiError;
 use super::extract::{Body, Names};
