@@ -112,8 +112,8 @@ function gutterFor(ends, width, palette) {
  * is until it changes. @param {CanvasRenderingContext2D} ctx @param {import("./plot.js").Frame} frame
  * @param {number} width @param {number} height @param {string[]} ends @param {any} palette */
 function labels(ctx, frame, width, height, ends, palette) {
-  // A wide text reaches into the plot, which is drawn anew each time.
-  const isWide = ends.some((text) => text.length > WIDEST_LABEL);
+  // A text for which there is no room reaches into the plot, which is drawn anew each time.
+  const isWide = ends.some((text) => Math.round(text.length * letterWidth(palette)) > width - frame.right);
   if (!isNew(ctx, `${width} ${height} ${palette.muted} ${ends.join(" ")}`) && !isWide) {
     ctx.clearRect(0, 0, frame.right + DOT_RADIUS + 1, height);
     return;
