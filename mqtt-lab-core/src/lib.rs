@@ -385,6 +385,8 @@ pub mod broker;
 mod changes;
 #[cfg(feature = "runtime")]
 pub mod config;
+#[doc(hidden)]
+pub mod failpoint;
 #[cfg(feature = "plugins")]
 mod file_stamp;
 #[cfg(feature = "runtime")]
@@ -403,6 +405,10 @@ mod reason;
 mod running;
 #[cfg(feature = "runtime")]
 mod runtime;
+#[cfg(any(feature = "broker", feature = "disk-spool"))]
+mod storage;
+#[cfg(feature = "runtime")]
+pub mod supervisor;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "runtime")]
