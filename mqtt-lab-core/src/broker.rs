@@ -30,6 +30,7 @@ mod connection;
 mod filters;
 mod hub;
 mod journal;
+mod keeper;
 mod listener;
 mod message;
 mod outbox;
@@ -49,15 +50,19 @@ pub mod fuzzing;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::link::Credentials;
+use crate::supervisor::{Again, Part, Supervisor, Weight};
 use hub::Hub;
+use keeper::Keeper;
+use listener::Listener;
 use outbox::Bounds;
 use state::{Limits, State};
 use store::Store;
@@ -90,6 +95,19 @@ impl Broker {
     ///
     /// [`BrokerError`] says what was tried on which address or folder.
     pub async fn start(config: &BrokerConfig) -> Result<Self, BrokerError> {
+        Self::start_supervised(config, &Supervisor::default()).await
+    }
+
+    /// As [`start`](Self::start), in a program with a supervisor: it restarts the tasks of the broker, and knows
+    /// whether the storage works.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_supervised(
+        config: &BrokerConfig,
+        supervisor: &Supervisor,
+    ) -> Result<Self, BrokerError> {
         config.check()?;
         let listener = bind(config.bind).await?;
         let websocket = match config.websocket {
@@ -108,20 +126,30 @@ impl Broker {
             address: listener.0,
             websocket: websocket.as_ref().map(|(address, _)| *address),
             own,
-            keeper: store.map(|store| keep(&hub, store)).transpose()?,
+            keeper: store.map(|(path, store)| keep(&hub, path, store, supervisor)).transpose()?,
             tasks: Vec::new(),
             hub,
         };
-        broker.spawn(listener.1, websocket.map(|(_, listener)| listener), config.max_clients);
+        broker.spawn(listener.1, websocket.map(|(_, listener)| listener), config.max_clients, supervisor);
         Ok(broker)
     }
 
-    fn spawn(&mut self, listener: TcpListener, websocket: Option<TcpListener>, max_clients: usize) {
+    fn spawn(
+        &mut self,
+        listener: TcpListener,
+        websocket: Option<TcpListener>,
+        max_clients: usize,
+        supervisor: &Supervisor,
+    ) {
         let hub = Arc::clone(&self.hub);
-        self.tasks.push(tokio::spawn(async move { hub.run_due().await }));
-        self.listen(listener, max_clients, connection::serve::<TcpStream>);
+        let due = Again(move || {
+            let hub = Arc::clone(&hub);
+            async move { hub.run_due().await }
+        });
+        self.tasks.push(supervisor.spawn(&part(supervisor), due));
+        self.listen(listener, max_clients, connection::serve::<TcpStream>, supervisor);
         if let Some(listener) = websocket {
-            self.listen(listener, max_clients, websocket::serve);
+            self.listen(listener, max_clients, websocket::serve, supervisor);
         }
     }
 
@@ -129,10 +157,14 @@ impl Broker {
         &mut self,
         listener: TcpListener,
         max_clients: usize,
-        serve: impl Fn(Arc<Hub>, TcpStream, SocketAddr) -> F + Send + 'static,
+        serve: impl Fn(Arc<Hub>, TcpStream, SocketAddr) -> F + Send + Sync + 'static,
+        supervisor: &Supervisor,
     ) {
-        let hub = Arc::clone(&self.hub);
-        self.tasks.push(tokio::spawn(listener::listen(hub, listener, max_clients, serve)));
+        let (hub, part) = (Arc::clone(&self.hub), part(supervisor));
+        let (connections, supervisor) = (JoinSet::new(), supervisor.clone());
+        let work =
+            Listener { hub, listener, max_clients, serve, connections, part, supervisor: supervisor.clone() };
+        self.tasks.push(supervisor.spawn(&work.part.clone(), work));
     }
 
     /// Address and port at which it listens; where port 0 was asked for, the one it got.
@@ -175,8 +207,11 @@ impl Broker {
             }
         }
         if let Some(keeper) = self.keeper.take() {
-            // It ends when everything is written; one that panicked said so.
-            let _ = tokio::task::spawn_blocking(|| keeper.join()).await;
+            // It ends when everything is written; one that panicked said so. A disk may hang.
+            let joined = tokio::task::spawn_blocking(|| keeper.join());
+            if tokio::time::timeout(FAREWELL, joined).await.is_err() {
+                tracing::error!("the broker's storage does not answer: what it did not take is given up");
+            }
         }
     }
 }
@@ -220,19 +255,31 @@ async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), BrokerEr
 }
 
 /// Opens the storage, where there is one, and goes on where it stopped.
-fn open(config: &BrokerConfig, state: &mut State) -> Result<Option<Store>, BrokerError> {
+fn open(config: &BrokerConfig, state: &mut State) -> Result<Option<(PathBuf, Store)>, BrokerError> {
     let Some(path) = &config.storage else { return Ok(None) };
     let failed = |source| BrokerError::Storage { path: path.clone(), source };
     let store = Store::open(path).map_err(failed)?;
     state.restore(store.load().map_err(failed)?);
-    Ok(Some(store))
+    Ok(Some((path.clone(), store)))
 }
 
 /// The thread that writes: a disk may take its time.
-fn keep(hub: &Arc<Hub>, store: Store) -> Result<thread::JoinHandle<()>, BrokerError> {
-    let hub = Arc::clone(hub);
+fn keep(
+    hub: &Arc<Hub>,
+    path: PathBuf,
+    store: Store,
+    supervisor: &Supervisor,
+) -> Result<thread::JoinHandle<()>, BrokerError> {
+    let part = supervisor.part("broker-storage", Weight::Essential);
+    let mut keeper = Keeper::new(Arc::clone(hub), path, part.clone(), store);
+    let supervisor = supervisor.clone();
     let thread = thread::Builder::new().name("mqtt-broker-disk".into());
-    thread.spawn(move || hub.keep(&store)).map_err(|error| BrokerError::Start(error.to_string()))
+    let work = move || supervisor.keep_thread(&part, || keeper.run());
+    thread.spawn(work).map_err(|error| BrokerError::Start(error.to_string()))
+}
+
+fn part(supervisor: &Supervisor) -> Part {
+    supervisor.part("broker", Weight::Essential)
 }
 
 fn own_credentials() -> Credentials {

@@ -140,7 +140,7 @@ impl Lab {
     /// [`BuildError::Devices`] with all mistakes in settings; nothing runs then. A device that panics
     /// or hangs is no mistake of the configuration: it is shown with its error and tried again.
     pub async fn start(self) -> Result<RunningLab, BuildError> {
-        let mut lab = RunningLab::new();
+        let mut lab = RunningLab::default();
         lab.apply(self).await?;
         Ok(lab)
     }

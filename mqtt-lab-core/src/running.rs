@@ -39,9 +39,9 @@ pub(crate) struct UnderWay {
     reloaded: Vec<(String, bool)>,
 }
 
-impl RunningLab {
-    /// A lab without devices.
-    pub(crate) fn new() -> Self {
+impl Default for RunningLab {
+    /// A lab without devices: [`apply`](RunningLab::apply) starts some.
+    fn default() -> Self {
         Self {
             tasks: JoinSet::new(),
             devices: BTreeMap::new(),
@@ -51,6 +51,19 @@ impl RunningLab {
             failed: BTreeMap::new(),
             constructing: Arc::new(Semaphore::new(CONSTRUCTING)),
         }
+    }
+}
+
+impl RunningLab {
+    /// Devices that should have a connection at present and have none.
+    #[must_use]
+    pub fn unconnected(&self) -> Vec<String> {
+        let connected = |device: &DeviceHandle| {
+            let face = device.face.borrow();
+            face.link.as_ref().is_some_and(Link::is_connected)
+        };
+        let all = self.devices.iter().filter(|(name, _)| !self.pulled.contains_key(*name));
+        all.filter(|(_, device)| !connected(device)).map(|(name, _)| name.clone()).collect()
     }
 
     /// How a device's connection is; `device` is `group/id`.

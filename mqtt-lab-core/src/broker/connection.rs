@@ -42,11 +42,25 @@ where
         let _ = timeout(FAREWELL, writer.shutdown()).await;
         return;
     };
-    let handle = greeted.accepted.handle;
+    let mut online =
+        Online { handle: greeted.accepted.handle, hub: Arc::clone(&hub), ending: Ending::Broken };
     let mut connection = Connection::new(hub, greeted, reader, writer, input, address);
     let ended = connection.run().await;
-    let ending = connection.farewell(ended).await;
-    connection.hub.with_due(|state| state.disconnect(handle, ending));
+    online.ending = connection.farewell(ended).await;
+}
+
+/// Takes the session off when the connection ends, also by a panic.
+struct Online {
+    hub: Arc<Hub>,
+    handle: Handle,
+    ending: Ending,
+}
+
+impl Drop for Online {
+    fn drop(&mut self) {
+        let ending = if self.hub.is_stopping() { Ending::Stopped } else { self.ending };
+        self.hub.with_due(|state| state.disconnect(self.handle, ending));
+    }
 }
 
 /// Why a connection ends.

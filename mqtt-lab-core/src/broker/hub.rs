@@ -7,13 +7,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::journal::Change;
+use super::keeper::Next;
 use super::seen::SeenTopics;
 use super::state::State;
-use super::store::Store;
 use super::users::Users;
-
-/// Pause before a failed write is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Shared by every connection.
 pub(super) struct Hub {
@@ -91,35 +88,36 @@ impl Hub {
         }
     }
 
-    /// Writes the journal, as long as the broker runs and then what is left. All changes since the last time
-    /// go together: the busier the broker, the fewer writes for each message.
-    pub(super) fn keep(&self, store: &Store) {
-        while let Some((changes, last)) = self.next_changes() {
-            let mut failures = 0_u64;
-            while let Err(error) = store.write(&changes) {
-                failures += 1;
-                if failures.is_power_of_two() {
-                    tracing::error!(%error, failures, "the broker cannot write its storage and acknowledges nothing");
-                }
-                if *self.stop.borrow() {
-                    return;
-                }
-                std::thread::park_timeout(RETRY);
-            }
-            self.durable.send_replace(last);
+    /// Waits for changes, at most for `limit`.
+    pub(super) fn next_changes(&self, limit: Duration) -> Next {
+        let state = self.lock();
+        let waits = |state: &mut State| state.journal.is_empty() && !*self.stop.borrow();
+        let waited = self.noted.wait_timeout_while(state, limit, waits);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !state.journal.is_empty() {
+            let (changes, last) = state.journal.take();
+            return Next::Changes(changes, last);
         }
+        if *self.stop.borrow() { Next::Stopped } else { Next::Nothing }
     }
 
-    /// Waits for changes; `None` when the broker has stopped and all are written.
-    fn next_changes(&self) -> Option<(Vec<Change>, u64)> {
-        let mut state = self.lock();
-        while state.journal.is_empty() {
-            if *self.stop.borrow() {
-                return None;
-            }
-            state = self.noted.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        Some(state.journal.take())
+    /// Everything that belongs on disk, and the number of the last change in it.
+    pub(super) fn everything(&self) -> (Vec<Change>, u64) {
+        self.lock().everything()
+    }
+
+    /// The number of the last change that was taken from the journal.
+    pub(super) fn written(&self) -> u64 {
+        *self.durable.borrow()
+    }
+
+    /// All changes up to this number are on disk.
+    pub(super) fn set_durable(&self, last: u64) {
+        self.durable.send_replace(last);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
     /// Lets connections and tasks end.

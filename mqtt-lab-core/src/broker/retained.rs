@@ -40,6 +40,11 @@ impl Retained {
         true
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values().map(|message| &**message)
+    }
+
     /// Those that a filter (without `$share`) matches and that are not expired.
     pub(super) fn matching(&self, filter: &str) -> Vec<Arc<Message>> {
         let literal = filter.find(['+', '#']).map_or(filter, |wildcard| &filter[..wildcard]);

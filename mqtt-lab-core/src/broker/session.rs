@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::filters::Subscription;
+use super::journal::Record;
 use super::outbox::{Outbox, Receiver};
 use super::wire::Will;
 
@@ -57,6 +58,17 @@ impl Session {
             will: None,
             ends: None,
         }
+    }
+
+    /// Everything of it but its own entry.
+    pub(super) fn record_parts(&self, record: &mut Record<'_>) {
+        for (filter, subscription) in &self.subscriptions {
+            record.subscribe(filter, *subscription);
+        }
+        for id in &self.received {
+            record.received(*id);
+        }
+        self.outbox.record_all(record);
     }
 
     /// Whether it outlives its connection, and so the process where there is a store.

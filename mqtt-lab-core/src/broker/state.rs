@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::clients::Client;
 use super::filters::{Filter, Filters};
-use super::journal::{Found, Journal, Record};
+use super::journal::{Change, Found, Journal, Record};
 use super::outbox::{Bounds, Outbox};
 use super::retained::Retained;
 use super::session::Session;
@@ -106,6 +106,25 @@ impl State {
             self.sessions.insert(kept.number, session);
             self.plan(kept.number);
         }
+    }
+
+    /// Everything that belongs on disk, as changes to an empty store, and the number of the last change in it. The
+    /// journal is empty then.
+    pub(super) fn everything(&mut self) -> (Vec<Change>, u64) {
+        let (_, last) = self.journal.take();
+        let mut all = Journal::default();
+        all.switch_on();
+        for message in self.retained.all() {
+            all.retain(&message.topic, Some(message));
+        }
+        for (number, session) in &self.sessions {
+            let will = session.online.as_ref().and_then(|online| online.will.as_ref());
+            let will = will.or_else(|| session.will.as_ref().map(|(_, will)| will));
+            let mut record = all.record(*number, session.lasts());
+            record.session(&session.client_id, session.expiry_s, will);
+            session.record_parts(&mut record);
+        }
+        (all.take().0, last)
     }
 
     /// The session of a connection, unless another one took it over.

@@ -7,6 +7,7 @@ use std::path::Path;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::journal::{Change, Found, FoundSession, Space, decode, read_queued};
+use crate::storage::{OpenFolder, words};
 
 /// Largest in-memory table before it goes to a file, in bytes.
 const TABLE: u64 = 8 * 1024 * 1024;
@@ -18,6 +19,7 @@ const CACHE: u64 = 1024 * 1024;
 /// An open folder. One process at a time has it.
 pub(super) struct Store {
     database: Database,
+    folder: OpenFolder,
     sessions: Keyspace,
     subscriptions: Keyspace,
     queues: Keyspace,
@@ -43,13 +45,24 @@ impl Store {
                 received: space("received")?,
                 retained: space("retained")?,
                 database: database.clone(),
+                folder: OpenFolder::of(path),
             })
         };
         open().map_err(|error| match error {
-            fjall::Error::Locked => io::Error::other("another process has it open"),
             fjall::Error::Io(error) => error,
-            error => io::Error::other(error),
+            error => io::Error::other(words(&error)),
         })
+    }
+
+    /// Whether the folder is still the one that was opened.
+    pub(super) fn is_there(&self) -> bool {
+        self.folder.is_there()
+    }
+
+    /// Whether nothing at all was ever written, or all of it is gone.
+    pub(super) fn is_empty(&self) -> bool {
+        let spaces = [&self.sessions, &self.retained];
+        spaces.into_iter().all(|space| space.first_key_value().is_none())
     }
 
     /// Writes changes, all or none of them, so that a kill of the process does not take them back.

@@ -1,22 +1,27 @@
 //! A spool that survives the process.
+//!
+//! When the folder does not take a message (a full disk, a quota, a read-only or deleted folder), the message waits in
+//! memory like those of a link without a spool, and the part `spool` reports why. A thread opens the folder again
+//! until it works, and then brings it in line with what the links hold.
+
+mod folder;
+mod store;
+mod stored;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::time::Duration;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use serde::{Deserialize, Serialize};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use super::LinkError;
+use crate::failpoint;
+use crate::supervisor::{Part, Supervisor, Weight};
+pub(super) use folder::Folder;
+pub(super) use store::{Holds, Store};
 
-use super::{LinkError, Properties, Publish, Qos};
-
-/// Largest in-memory table before it goes to a file, in bytes.
-const TABLE: u64 = 4 * 1024 * 1024;
-/// Largest journal, in bytes: the least that the store allows.
-const JOURNAL: u64 = 64 * 1024 * 1024;
-/// Cache for reading, in bytes; only a start reads.
-const CACHE: u64 = 1024 * 1024;
+/// How often the folder is looked after.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A folder for the messages of any number of links: what [`Link::publish`](super::Link::publish)
 /// accepted at QoS 1 or 2 is written before it returns, and removed when its end is known.
@@ -27,6 +32,12 @@ const CACHE: u64 = 1024 * 1024;
 ///
 /// One process at a time opens a folder; clones share it. Each link still holds its messages in
 /// memory too, at most [`spool_capacity`](super::LinkConfig::spool_capacity).
+///
+/// # Failures
+///
+/// While the folder takes nothing, messages wait in memory alone, and are written as soon as it works again: no
+/// message is refused, but a kill of the process loses them. The part `spool` of the supervisor has the cause. A
+/// message that cannot be read any more is set aside and listed; the others are sent.
 ///
 /// ```no_run
 /// use mqtt_lab_core::link::{DiskSpool, Link, LinkConfig};
@@ -39,15 +50,24 @@ const CACHE: u64 = 1024 * 1024;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct DiskSpool {
-    database: Database,
-    messages: Keyspace,
+pub struct DiskSpool(Arc<Inner>);
+
+struct Inner {
     sync: bool,
+    /// None while it does not work.
+    folder: RwLock<Option<Folder>>,
+    /// A write failed: the folder has to be opened again.
+    failed: AtomicBool,
+    path: std::path::PathBuf,
+    /// The links whose messages are in the folder.
+    links: Mutex<Vec<Weak<dyn Holds>>>,
+    part: Part,
+    supervisor: Supervisor,
 }
 
 impl fmt::Debug for DiskSpool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskSpool").field("sync", &self.sync).finish_non_exhaustive()
+        f.debug_struct("DiskSpool").field("sync", &self.0.sync).finish_non_exhaustive()
     }
 }
 
@@ -61,141 +81,101 @@ impl DiskSpool {
     ///
     /// [`LinkError::Spool`] if the folder cannot be used, or another process has it open.
     pub fn open(path: impl AsRef<Path>, sync: bool) -> Result<Self, LinkError> {
-        let path = path.as_ref();
-        let failed = |error| {
-            let reason = match error {
-                fjall::Error::Locked => "another process has it open".into(),
-                fjall::Error::Io(error) => error.to_string(),
-                error => error.to_string(),
-            };
-            LinkError::Spool { reason: format!("cannot open `{}`: {reason}", path.display()) }
+        Self::open_supervised(path, sync, &Supervisor::default())
+    }
+
+    /// As [`open`](Self::open), in a program with a supervisor, which knows whether the folder works.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_supervised(
+        path: impl AsRef<Path>,
+        sync: bool,
+        supervisor: &Supervisor,
+    ) -> Result<Self, LinkError> {
+        let path = path.as_ref().to_owned();
+        let failed = |reason: String| LinkError::Spool {
+            reason: format!("cannot open `{}`: {reason}", path.display()),
         };
-        let database =
-            Database::builder(path).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1);
-        let database = database.open().map_err(failed)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(TABLE);
-        let messages = database.keyspace("messages", options).map_err(failed)?;
-        Ok(Self { database, messages, sync })
+        let folder = Folder::open(&path).map_err(failed)?;
+        let part = supervisor.part("spool", Weight::Essential);
+        let (supervisor, links) = (supervisor.clone(), Mutex::default());
+        let (folder, failed_write) = (RwLock::new(Some(folder)), AtomicBool::new(false));
+        let inner = Inner { sync, folder, failed: failed_write, path: path.clone(), links, part, supervisor };
+        let spool = Self(Arc::new(inner));
+        let watched = Arc::downgrade(&spool.0);
+        let thread = std::thread::Builder::new().name("mqtt-spool".into());
+        thread.spawn(move || look_after(&watched)).map_err(|error| failed(error.to_string()))?;
+        Ok(spool)
     }
 
-    /// What the links of a client id left, in the order in which it was accepted.
-    pub(super) fn load(&self, client_id: &str) -> Result<(Store, Vec<(u64, Publish)>), LinkError> {
-        let prefix = prefix(client_id);
-        let mut left = Vec::new();
-        let spoiled =
-            |reason: String| LinkError::Spool { reason: format!("a message cannot be read: {reason}") };
-        for entry in self.messages.prefix(&prefix) {
-            let (key, value) = entry.into_inner().map_err(|error| spoiled(error.to_string()))?;
-            let number = key[prefix.len()..].try_into().map(u64::from_be_bytes);
-            let number = number.map_err(|_| spoiled("its number is cut off".into()))?;
-            let stored: Stored = postcard::from_bytes(&value).map_err(|error| spoiled(error.to_string()))?;
-            left.push((number, stored.into()));
+    /// Registers a link, whose messages are written again after a failure.
+    pub(super) fn attach(&self, link: Weak<dyn Holds>) {
+        let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|link| link.strong_count() > 0);
+        links.push(link);
+    }
+}
+
+impl Inner {
+    fn folder(&self) -> RwLockReadGuard<'_, Option<Folder>> {
+        self.folder.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A write failed. What it was for is in memory.
+    fn fails(&self, cause: String) {
+        self.failed.store(true, Ordering::SeqCst);
+        self.part.fails(cause);
+    }
+
+    fn links(&self) -> Vec<Arc<dyn Holds>> {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// One look: whether the folder is still there, and if it does not work, whether it does now.
+    fn look(&self) {
+        failpoint::hit("spool");
+        if self.folder().as_ref().is_some_and(|folder| !folder.is_there()) {
+            self.fails("the folder was deleted".to_owned());
         }
-        let next = left.last().map_or(0, |(number, _)| number + 1);
-        Ok((Store { spool: self.clone(), prefix, next: AtomicU64::new(next) }, left))
-    }
-}
-
-/// The messages of one client id.
-#[derive(Debug)]
-pub(super) struct Store {
-    spool: DiskSpool,
-    prefix: Vec<u8>,
-    next: AtomicU64,
-}
-
-impl Store {
-    /// Writes a message; its number.
-    pub(super) fn add(&self, publish: &Publish) -> Result<u64, String> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let stored = postcard::to_allocvec(&Stored::from(publish)).map_err(|error| error.to_string())?;
-        let write = || {
-            self.spool.messages.insert(self.key(number), stored)?;
-            if self.spool.sync { self.spool.database.persist(PersistMode::SyncAll) } else { Ok(()) }
-        };
-        blocking(self.spool.sync, write).map_err(|error: fjall::Error| error.to_string())?;
-        Ok(number)
-    }
-
-    /// Forgets messages whose end is known. One that stays because of an error is sent again some day.
-    pub(super) fn remove(&self, numbers: &[u64]) {
-        let mut batch = self.spool.database.batch();
-        for number in numbers {
-            batch.remove(&self.spool.messages, self.key(*number));
+        if !self.failed.load(Ordering::SeqCst) {
+            return;
         }
-        if let Err(error) = batch.commit() {
-            tracing::error!(%error, count = numbers.len(), "delivered messages stay in the spool on disk");
-        }
-    }
-
-    fn key(&self, number: u64) -> Vec<u8> {
-        [self.prefix.as_slice(), &number.to_be_bytes()].concat()
-    }
-}
-
-/// Runs what may take milliseconds without holding up other tasks, where the runtime can.
-fn blocking<T>(long: bool, work: impl FnOnce() -> T) -> T {
-    let many = Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if long && many { tokio::task::block_in_place(work) } else { work() }
-}
-
-/// The client id with its length first, so that none is the beginning of another.
-fn prefix(client_id: &str) -> Vec<u8> {
-    let length = u32::try_from(client_id.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes(), client_id.as_bytes()].concat()
-}
-
-/// A message on disk. Fields are never reordered: files of an older version are read with it.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    topic: String,
-    payload: Vec<u8>,
-    qos: u8,
-    retain: bool,
-    /// When it expires, in milliseconds since the Unix epoch: the life goes on while nothing runs.
-    expires_ms: Option<u64>,
-    response_topic: Option<String>,
-    correlation_data: Option<Vec<u8>>,
-    content_type: Option<String>,
-    user_properties: Vec<(String, String)>,
-}
-
-impl From<&Publish> for Stored {
-    fn from(publish: &Publish) -> Self {
-        let properties = publish.properties.as_deref().cloned().unwrap_or_default();
-        Self {
-            topic: publish.topic.clone(),
-            payload: publish.payload.to_vec(),
-            qos: publish.qos.level(),
-            retain: publish.retain,
-            expires_ms: properties.message_expiry.map(|life| milliseconds(now().saturating_add(life))),
-            response_topic: properties.response_topic,
-            correlation_data: properties.correlation_data.map(Into::into),
-            content_type: properties.content_type,
-            user_properties: properties.user_properties,
+        let mut folder = self.folder.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed first: it holds the lock of the folder.
+        *folder = None;
+        let links = self.links();
+        let opened = Folder::open(&self.path).and_then(|opened| {
+            for link in &links {
+                link.bring_in_line(&opened)?;
+            }
+            Ok(opened)
+        });
+        match opened {
+            Ok(opened) => {
+                *folder = Some(opened);
+                self.failed.store(false, Ordering::SeqCst);
+                self.part.works();
+            }
+            Err(cause) => {
+                self.part.fails(cause);
+                self.part.waiting(links.iter().map(|link| link.count()).sum());
+            }
         }
     }
 }
 
-impl From<Stored> for Publish {
-    fn from(stored: Stored) -> Self {
-        let left = |expires_ms| Duration::from_millis(expires_ms).saturating_sub(now());
-        let properties = Properties {
-            message_expiry: stored.expires_ms.map(left),
-            response_topic: stored.response_topic,
-            correlation_data: stored.correlation_data.map(Into::into),
-            content_type: stored.content_type,
-            user_properties: stored.user_properties,
-        };
-        let qos = Qos::from_level(stored.qos).unwrap_or(Qos::AtLeastOnce);
-        Self::new(stored.topic, stored.payload).qos(qos).retain(stored.retain).properties(properties)
+/// Looks after a spool until its last clone is gone.
+fn look_after(spool: &Weak<Inner>) {
+    while let Some(spool) = spool.upgrade() {
+        let (supervisor, part) = (spool.supervisor.clone(), spool.part.clone());
+        supervisor.keep_thread(&part, || {
+            spool.look();
+            Ok(())
+        });
+        drop(spool);
+        std::thread::park_timeout(LOOK);
     }
-}
-
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

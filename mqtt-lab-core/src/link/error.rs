@@ -70,9 +70,6 @@ pub enum PublishError {
         /// The limit in bytes.
         limit: u32,
     },
-    /// The message cannot be written to the spool on disk.
-    #[error("spool on disk: {0}")]
-    Spool(String),
     /// The spool is full, and its policy does not wait.
     #[error("spool is full")]
     Full,

@@ -38,6 +38,9 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("nothing acknowledged for {0:?}")]
     Stalled(Duration),
+    /// By the program that has the link.
+    #[error("reconnecting, so that the broker redelivers what was not acknowledged")]
+    Reconnecting,
     /// By a person.
     #[error("the connection was cut by hand")]
     Unplugged,

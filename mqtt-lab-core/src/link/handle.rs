@@ -1,6 +1,7 @@
 //! The sending half of a link, and how one begins and ends.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -64,7 +65,9 @@ impl Link {
     pub fn spawn(mut config: LinkConfig) -> Result<(Self, Events), LinkError> {
         validate::config(&config)?;
         let runtime = Handle::try_current().map_err(LinkError::NoRuntime)?;
-        let shared = Arc::new(Shared::new(&config)?);
+        let shared = Arc::new(Shared::new(&config));
+        #[cfg(feature = "disk-spool")]
+        shared.attach();
         // `shared` has it, and there are thousands of links.
         config.birth = Vec::new();
         runtime.spawn(task::run(task::Running(Arc::clone(&shared)), config));
@@ -81,8 +84,7 @@ impl Link {
     ///
     /// [`PublishError::InvalidTopic`], [`PublishError::InvalidProperty`] and
     /// [`PublishError::TooLarge`] if no broker could take it, [`PublishError::Full`] with
-    /// [`SpoolPolicy::Error`], [`PublishError::Spool`] if it cannot be written to a spool on disk,
-    /// [`PublishError::Closed`] once [`close`](Link::close) was called.
+    /// [`SpoolPolicy::Error`], [`PublishError::Closed`] once [`close`](Link::close) was called.
     pub async fn publish(&self, publish: Publish) -> Result<Delivery, PublishError> {
         if self.shared.policy != SpoolPolicy::Block {
             return self.try_publish(publish);
@@ -127,13 +129,13 @@ impl Link {
     }
 
     fn accept(&self, publish: Publish) -> Result<Delivery, PublishError> {
-        let stored = self.shared.store(&publish).inspect_err(|_| self.shared.room.add_permits(1))?;
-        let (reply, delivery) = Delivery::new(stored);
-        let message = Message::new(publish);
-        let mut outgoing = locked(&self.shared.outgoing);
-        let behind_others = outgoing.has_waiting();
-        let accepted = outgoing.publish(reply, message.qos, message);
-        drop(outgoing);
+        let (delivery, stored, behind_others, accepted) = self.shared.store(publish, |publish, stored| {
+            let (reply, delivery) = Delivery::new(stored);
+            let message = Message::new(publish);
+            let mut outgoing = locked(&self.shared.outgoing);
+            let behind_others = outgoing.has_waiting();
+            (delivery, stored, behind_others, outgoing.publish(reply, message.qos, message))
+        });
         if !accepted {
             self.shared.unstore(stored.as_slice());
             return Err(PublishError::Closed);
@@ -184,6 +186,12 @@ impl Link {
         self.shared.snapshot()
     }
 
+    /// Whether there is a connection at present.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.shared.status.borrow().connected
+    }
+
     /// Reports changes of the connection (not of the counters).
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<LinkStatus> {
@@ -208,6 +216,13 @@ impl Link {
             0 => Ok(()),
             remaining => Err(LinkError::Unacknowledged { remaining }),
         }
+    }
+
+    /// Closes the connection and makes it again in the same session, so that the broker sends again what was not
+    /// acknowledged.
+    pub fn reconnect(&self) {
+        self.shared.reconnect.store(true, Ordering::SeqCst);
+        self.shared.wake.notify_one();
     }
 
     /// Pulls the plug of the link, or puts it in again: what is published meanwhile waits in the spool.

@@ -187,6 +187,19 @@ impl<M, T> Outgoing<M, T> {
         self.unfinished() - self.in_flight()
     }
 
+    /// Accepted messages whose end is not known, each with what reports its end.
+    #[cfg(feature = "disk-spool")]
+    pub(super) fn held(&self) -> impl Iterator<Item = (&T, &M)> {
+        let flight = self.flight.iter().filter_map(|entry| match &entry.stage {
+            Stage::Publish(message, _) | Stage::Release { message, .. } => {
+                Some((entry.token.as_ref()?, message))
+            }
+            Stage::Subscribe | Stage::Finished => None,
+        });
+        flight
+            .chain(self.spool.iter().filter_map(|waiting| Some((waiting.token.as_ref()?, &waiting.message))))
+    }
+
     /// Messages wait, so that the writer is on its way to them, or waits for acknowledgements.
     pub(super) fn has_waiting(&self) -> bool {
         !self.spool.is_empty()

@@ -1,6 +1,7 @@
 //! One accepted connection: reads, writes, pings, until it is lost or the link is closed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -103,7 +104,11 @@ impl<'a> Session<'a> {
 
     /// Ok: the link is closed.
     async fn speak(&mut self) -> Result<(), Failure> {
+        self.shared.reconnect.store(false, Ordering::SeqCst);
         loop {
+            if self.shared.reconnect.load(Ordering::SeqCst) {
+                return Err(Failure::Reconnecting);
+            }
             self.read_packets()?;
             // Before what there is to send: what was accepted before the stop is then seen.
             let stop = self.shared.stopping();

@@ -1,7 +1,7 @@
 //! What the handles of a link and its task have in common.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
@@ -12,9 +12,7 @@ use super::outgoing::{Done, Outgoing};
 use super::queue::EventQueue;
 use super::status::{Counters, count};
 use super::wire::Message;
-use super::{
-    DeliveryError, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy, Subscription,
-};
+use super::{DeliveryError, LinkConfig, LinkError, LinkStatus, Plug, Publish, SpoolPolicy, Subscription};
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
 /// does not spoil it.
@@ -64,6 +62,8 @@ pub(super) struct Shared {
     pub(super) outgoing: Mutex<Outgoing<Message, Reply>>,
     /// Room in the spool: one permit per message that still fits.
     pub(super) room: Semaphore,
+    /// Messages of an earlier process beyond the capacity: they end without making room.
+    surplus: AtomicUsize,
     pub(super) inbox: Mutex<Inbox>,
     pub(super) queue: EventQueue,
     pub(super) opening: Mutex<Opening>,
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     pub(super) counters: Counters,
     pub(super) status: watch::Sender<LinkStatus>,
+    /// The present connection is to be exchanged for a new one.
+    pub(super) reconnect: AtomicBool,
     /// Whether it may connect and speak.
     pub(super) plug: watch::Sender<Plug>,
     /// Once the task is over: the messages whose end nobody knows.
@@ -87,28 +89,33 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// With what an earlier process left, if there is a spool on disk.
-    pub(super) fn new(config: &LinkConfig) -> Result<Self, LinkError> {
+    pub(super) fn new(config: &LinkConfig) -> Self {
         #[cfg(feature = "disk-spool")]
         let (store, left) = match &config.disk {
-            Some(disk) => disk.load(&config.client_id).map(|(store, left)| (Some(store), left))?,
+            Some(disk) => {
+                let (store, left) = disk.load(&config.client_id);
+                (Some(store), left)
+            }
             None => (None, Vec::new()),
         };
         #[cfg(not(feature = "disk-spool"))]
         let left: Vec<(u64, Publish)> = Vec::new();
         let room = config.spool_capacity.saturating_sub(left.len());
+        let surplus = left.len().saturating_sub(config.spool_capacity);
         let mut outgoing = Outgoing::new(config.window);
         for (number, publish) in left {
             let message = Message::new(publish);
             outgoing.inherit(Delivery::new(Some(number)).0, message.qos, message);
         }
         let status = LinkStatus { version: config.version, ..LinkStatus::default() };
-        Ok(Self {
+        Self {
             max_packet_size: config.max_packet_size,
             policy: config.spool_policy,
             #[cfg(feature = "disk-spool")]
             store,
             outgoing: Mutex::new(outgoing),
             room: Semaphore::new(room),
+            surplus: AtomicUsize::new(surplus),
             inbox: Mutex::default(),
             queue: EventQueue::new(config.incoming_capacity),
             opening: Mutex::new(Opening {
@@ -120,20 +127,21 @@ impl Shared {
             wake: Notify::new(),
             counters: Counters::default(),
             status: watch::Sender::new(status),
+            reconnect: AtomicBool::new(false),
             plug: watch::Sender::new(Plug::In),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
-        })
+        }
     }
 
-    /// Writes a message to the spool on disk, if there is one and the QoS promises anything.
-    pub(super) fn store(&self, publish: &Publish) -> Result<Option<u64>, PublishError> {
+    /// Writes a message to the spool on disk, if there is one and the QoS promises anything, and then has it accepted
+    /// under its number. A folder that is brought in line after a failure waits for both.
+    pub(super) fn store<T>(&self, publish: Publish, accept: impl FnOnce(Publish, Option<u64>) -> T) -> T {
         #[cfg(feature = "disk-spool")]
         if let Some(store) = self.store.as_ref().filter(|_| publish.qos != super::Qos::AtMostOnce) {
-            return store.add(publish).map(Some).map_err(PublishError::Spool);
+            return store.add(publish, |publish, number| accept(publish, Some(number)));
         }
-        let _ = publish;
-        Ok(None)
+        accept(publish, None)
     }
 
     /// Removes what has ended from the spool on disk.
@@ -143,6 +151,15 @@ impl Shared {
             store.remove(numbers);
         }
         let _ = numbers;
+    }
+
+    /// Has the spool on disk write everything again after a failure, while the link lives.
+    #[cfg(feature = "disk-spool")]
+    pub(super) fn attach(self: &Arc<Self>) {
+        if let Some(store) = &self.store {
+            let link: std::sync::Weak<Self> = Arc::downgrade(self);
+            store.spool().attach(link);
+        }
     }
 
     /// Asks the task to end; refuses new messages from now on.
@@ -169,12 +186,21 @@ impl Shared {
             return;
         }
         // One that was dropped left its place to the message that pushed it out.
-        self.room.add_permits(done.iter().filter(|(_, end)| *end != Done::Dropped).count());
+        self.make_room(done.iter().filter(|(_, end)| *end != Done::Dropped).count());
         let stored: Vec<_> = done.iter().filter_map(|(reply, _)| reply.stored).collect();
         self.unstore(&stored);
         for (reply, end) in done.drain(..) {
             reply.send(self.account(end));
         }
+    }
+
+    /// So many messages have ended.
+    fn make_room(&self, ended: usize) {
+        let take = |surplus: usize| Some(surplus.saturating_sub(ended));
+        let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
+        // `take` always has an answer.
+        let surplus = self.surplus.fetch_update(set, fetch, take).unwrap_or(0);
+        self.room.add_permits(ended.saturating_sub(surplus));
     }
 
     fn account(&self, end: Done) -> Result<Delivered, DeliveryError> {
@@ -268,6 +294,22 @@ impl Shared {
         });
         self.queue.end();
         self.ended.send_replace(Some(unfinished));
+    }
+}
+
+#[cfg(feature = "disk-spool")]
+impl super::disk::Holds for Shared {
+    fn bring_in_line(&self, folder: &super::disk::Folder) -> Result<(), String> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let outgoing = locked(&self.outgoing);
+        let held = outgoing.held().filter_map(|(reply, message)| Some((reply.stored?, message.clone())));
+        let held = held.collect();
+        drop(outgoing);
+        store.bring_in_line(folder, held)
+    }
+
+    fn count(&self) -> usize {
+        locked(&self.outgoing).unfinished()
     }
 }
 

@@ -39,6 +39,16 @@ impl Message {
         Self { topic: Bytes::from(topic), payload, qos, retain, expires, properties }
     }
 
+    /// As it was published, with what is left of its life.
+    #[cfg(feature = "disk-spool")]
+    pub(super) fn publish(&self) -> Publish {
+        let topic = String::from_utf8_lossy(&self.topic).into_owned();
+        let mut properties = self.properties.as_deref().cloned().unwrap_or_default();
+        let left = |expires: Instant| expires.saturating_duration_since(Instant::now());
+        properties.message_expiry = self.expires.map(left);
+        Publish::new(topic, self.payload.clone()).qos(self.qos).retain(self.retain).properties(properties)
+    }
+
     pub(super) fn is_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= Instant::now())
     }

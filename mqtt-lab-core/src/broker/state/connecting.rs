@@ -151,13 +151,7 @@ impl State {
             return;
         }
         if before == 0 {
-            for (filter, subscription) in &session.subscriptions {
-                record.subscribe(filter, *subscription);
-            }
-            for id in &session.received {
-                record.received(*id);
-            }
-            session.outbox.record_all(&mut record);
+            session.record_parts(&mut record);
         }
     }
 
