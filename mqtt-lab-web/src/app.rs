@@ -1,7 +1,11 @@
 //! What the HTTP handlers share.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use mqtt_lab_core::supervisor::{PartStatus, Weight};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -9,13 +13,13 @@ use tokio::sync::watch;
 use crate::assets::Assets;
 use crate::bus::Outlet;
 use crate::clients::Clients;
-use crate::clock::Millis;
+use crate::clock::{Millis, now_us};
 use crate::commands::Commands;
 use crate::config::WebConfig;
 use crate::guard::{Hosts, Token};
 use crate::health::Health;
 use crate::live::Sessions;
-use crate::notice::{Board, NoticeView};
+use crate::notice::{Board, Notice, NoticeLevel, NoticeMessage, NoticeTitle, NoticeView};
 use crate::plugs::Plugs;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -46,7 +50,11 @@ pub struct Shared {
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started_us: i64,
     /// Losses before the start.
-    pub(crate) lost_before: u64,
+    pub(crate) lost_before: AtomicU64,
+    /// Devices of this program whose connection is down.
+    pub(crate) unconnected: Mutex<Vec<String>>,
+    /// Restarts of parts that a notice has told of.
+    pub(crate) restarts_told: AtomicU64,
 }
 
 impl std::ops::Deref for App {
@@ -82,6 +90,38 @@ pub(crate) struct LabView {
     pub(crate) store: StoreView,
     started_ms: Millis,
     pub(crate) counts: LabCounts,
+    /// Parts that do not work, or were restarted.
+    pub(crate) parts: Vec<PartView>,
+}
+
+/// A part of the lab.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartView {
+    pub(crate) part: &'static str,
+    /// Whether the lab can do without it for a while.
+    pub(crate) essential: bool,
+    /// Why it does not work; null while it works.
+    pub(crate) error: Option<String>,
+    since_ms: Option<Millis>,
+    /// Messages that wait in memory until it works again.
+    pub(crate) waiting: u64,
+    pub(crate) restarts: u64,
+    last_panic: Option<String>,
+}
+
+impl From<PartStatus> for PartView {
+    fn from(status: PartStatus) -> Self {
+        let since = status.since.and_then(|since| since.duration_since(UNIX_EPOCH).ok());
+        Self {
+            part: status.name,
+            essential: status.weight == Weight::Essential,
+            error: status.cause,
+            since_ms: since.map(|since| Millis(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))),
+            waiting: status.waiting,
+            restarts: status.restarts,
+            last_panic: status.last_panic,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -106,11 +146,42 @@ pub(crate) struct LabCounts {
     pub(crate) duplicate: u64,
     pub(crate) refused: u64,
     pub(crate) lost: u64,
+    /// Usable, but the database does not take it.
+    pub(crate) set_aside: u64,
 }
 
 impl Shared {
     pub(crate) fn whole_lab(&self) -> WholeLabView {
         WholeLabView { lab: self.lab(), notice: self.board.shown() }
+    }
+
+    /// Shows a notice if a part was restarted since the last call.
+    pub(crate) fn tell_restarts(&self) {
+        let parts = self.health.supervisor.parts();
+        let restarts = parts.iter().map(|part| part.restarts).sum();
+        if self.restarts_told.swap(restarts, Ordering::Relaxed) == restarts {
+            return;
+        }
+        let restarted = parts.iter().filter(|part| part.restarts > 0);
+        let messages = restarted.map(|part| {
+            let times = if part.restarts == 1 { "once" } else { "several times" };
+            let panic =
+                part.last_panic.as_ref().map(|text| format!("; last panic: {text}")).unwrap_or_default();
+            NoticeMessage { text: format!("{}: restarted {times}{panic}", part.name), hint: None }
+        });
+        let messages = messages.collect();
+        let notice = Notice { level: NoticeLevel::Error, title: NoticeTitle::PartRestarted, messages };
+        self.board.post(Some(notice), now_us(), &self.registry.hub);
+    }
+
+    /// Every part of the lab.
+    pub(crate) fn parts(&self) -> Vec<PartView> {
+        self.health.supervisor.parts().into_iter().map(PartView::from).collect()
+    }
+
+    /// Devices of this program whose connection is down.
+    pub(crate) fn unconnected(&self) -> Vec<String> {
+        self.unconnected.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn lab(&self) -> LabView {
@@ -125,15 +196,21 @@ impl Shared {
                 connected: status.connected,
                 error: status.error,
             },
-            store: StoreView { engine: self.store.engine(), error: self.health.store_error() },
+            store: StoreView { engine: self.store.engine(), error: self.health.database.status().cause },
             started_ms: Millis(self.started_us),
             counts: LabCounts {
                 received: self.health.received.get(),
                 stored: self.health.stored.get(),
                 duplicate: self.health.duplicate.get(),
                 refused: self.health.refused.get(),
-                lost: self.registry.lost().saturating_sub(self.lost_before),
+                lost: self.registry.lost().saturating_sub(self.lost_before.load(Ordering::Relaxed)),
+                set_aside: self.health.set_aside.get(),
             },
+            parts: self
+                .parts()
+                .into_iter()
+                .filter(|part| part.error.is_some() || part.restarts > 0)
+                .collect(),
         }
     }
 }

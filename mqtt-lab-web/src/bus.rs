@@ -32,6 +32,10 @@ pub trait Outlet: Send + Sync + 'static {
     /// Whether somebody takes connections at the broker's address. Nobody does when the broker has ended.
     async fn broker_listens(&self) -> bool;
 
+    /// Closes the connection and makes it again in the same session: the broker sends again what was not
+    /// acknowledged.
+    fn reconnect(&self) {}
+
     /// How the connection is.
     fn status(&self) -> OutletStatus;
 
@@ -93,6 +97,10 @@ impl Outlet for Link {
             Ok(Err(error)) => error.kind() != ErrorKind::ConnectionRefused,
             Ok(Ok(_)) | Err(_) => true,
         }
+    }
+
+    fn reconnect(&self) {
+        Link::reconnect(self);
     }
 
     fn status(&self) -> OutletStatus {

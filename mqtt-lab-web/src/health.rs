@@ -1,20 +1,33 @@
-//! How the web is doing: counts since its start, and what is wrong.
+//! How the web is doing: counts since its start, and its parts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-/// Samples since the start.
-#[derive(Debug, Default)]
+use mqtt_lab_core::supervisor::{Part, Supervisor, Weight};
+
+/// Counts since the start, and the parts of the web.
+#[derive(Debug)]
 pub(crate) struct Health {
-    /// Arrived, usable or not.
+    /// Samples that arrived, usable or not.
     pub(crate) received: Counter,
-    /// Committed.
+    /// Samples committed.
     pub(crate) stored: Counter,
-    /// There already.
+    /// Samples that were there already.
     pub(crate) duplicate: Counter,
-    /// Not usable, other messages included.
+    /// Messages that are not usable.
     pub(crate) refused: Counter,
-    store_error: Mutex<Option<String>>,
+    /// Messages that the database does not take although they are usable.
+    pub(crate) set_aside: Counter,
+    pub(crate) supervisor: Supervisor,
+    /// Reads messages from the broker.
+    pub(crate) ingest: Part,
+    /// Writes them.
+    pub(crate) writer: Part,
+    /// Takes what is written.
+    pub(crate) database: Part,
+    /// Sends what changed to the pages.
+    pub(crate) live: Part,
+    /// Answers requests.
+    pub(crate) server: Part,
 }
 
 /// A number that only grows.
@@ -32,14 +45,32 @@ impl Counter {
 }
 
 impl Health {
-    /// Why nothing can be stored at present.
-    pub(crate) fn store_error(&self) -> Option<String> {
-        self.store_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn new(supervisor: Supervisor) -> Self {
+        Self {
+            received: Counter::default(),
+            stored: Counter::default(),
+            duplicate: Counter::default(),
+            refused: Counter::default(),
+            set_aside: Counter::default(),
+            ingest: supervisor.part("ingest", Weight::Essential),
+            writer: supervisor.part("writer", Weight::Essential),
+            database: supervisor.part("database", Weight::Essential),
+            live: supervisor.part("live", Weight::Helpful),
+            server: supervisor.part("server", Weight::Helpful),
+            supervisor,
+        }
     }
 
-    /// Notes that the store fails, or works again.
-    pub(crate) fn set_store_error(&self, error: Option<String>) {
-        *self.store_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    /// Notes something that the database does not take and that was left out.
+    pub(crate) fn set_aside(&self, part: &Part, what: String, reason: String) {
+        self.set_aside.add(1);
+        self.supervisor.set_aside(part, what, reason);
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new(Supervisor::default())
     }
 }
 

@@ -55,6 +55,14 @@ pub enum NoticeTitle {
     PluginRefused,
     /// A plugin was loaded anew while the lab runs.
     PluginReloaded,
+    /// A part of the lab failed and was restarted.
+    PartRestarted,
+    /// The database file was deleted while the lab runs, and made again with all it held.
+    DatabaseRestored,
+    /// Another database was put in the place of the lab's while it runs, and is used now.
+    DatabaseReplaced,
+    /// What the last run could not store or deliver when it was stopped.
+    LostAtStop,
 }
 
 /// One detail of a notice. It is shown as it is, like on a terminal: line breaks and spaces are kept.
@@ -139,12 +147,16 @@ fn message(notice: Option<&NoticeView>) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    const TITLES: [NoticeTitle; 5] = [
+    const TITLES: [NoticeTitle; 9] = [
         NoticeTitle::ConfigurationRefused,
         NoticeTitle::ConfigurationChanged,
         NoticeTitle::RestartNeeded,
         NoticeTitle::PluginRefused,
         NoticeTitle::PluginReloaded,
+        NoticeTitle::PartRestarted,
+        NoticeTitle::DatabaseRestored,
+        NoticeTitle::DatabaseReplaced,
+        NoticeTitle::LostAtStop,
     ];
 
     fn notice(messages: Vec<NoticeMessage>) -> Notice {
@@ -176,6 +188,10 @@ mod tests {
             "restart-needed",
             "plugin-refused",
             "plugin-reloaded",
+            "part-restarted",
+            "database-restored",
+            "database-replaced",
+            "lost-at-stop",
         ];
         assert_eq!(words(TITLES), json!(expected));
     }

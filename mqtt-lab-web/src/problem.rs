@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     CommandsWaiting { most: usize },
     #[error("the broker is away: {reason}")]
     BrokerAway { reason: String },
+    #[error("{reason}")]
+    NotReady { parts: Vec<String>, reason: String },
     #[error("the broker did not confirm in time; the message may still arrive")]
     NotConfirmed,
     #[error("the store does not answer; the log of the lab says why")]
@@ -129,7 +131,8 @@ mod tests {
             }
             Problem::Value { .. } => Problem::CommandsWaiting { most },
             Problem::CommandsWaiting { .. } => Problem::BrokerAway { reason: text() },
-            Problem::BrokerAway { .. } => Problem::NotConfirmed,
+            Problem::BrokerAway { .. } => Problem::NotReady { parts: Vec::new(), reason: text() },
+            Problem::NotReady { .. } => Problem::NotConfirmed,
             Problem::NotConfirmed => Problem::StoreAway,
             Problem::StoreAway => Problem::TooSlow,
             Problem::TooSlow => Problem::Name { most },

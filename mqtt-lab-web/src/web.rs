@@ -1,16 +1,19 @@
 //! The web as a whole: start and stop in the right order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mqtt_lab_core::VariableMemory;
+use async_trait::async_trait;
 use mqtt_lab_core::link::{Link, Qos, Subscription};
+use mqtt_lab_core::supervisor::{Again, Supervisor, Work};
+use mqtt_lab_core::{VariableMemory, failpoint};
 use mqtt_lab_wire::{Topic, check_word};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
 use crate::app::{App, Shared};
 use crate::assets::Assets;
@@ -22,7 +25,8 @@ use crate::config::{IngestConfig, PublishLog, StoreConfig, WebConfig};
 use crate::error::StartError;
 use crate::guard::{Hosts, Token};
 use crate::health::Health;
-use crate::ingest::{self, Intake, Marker, Writer};
+use crate::ingest::{self, Intake, Marker, Reader, Unstored, Writer};
+use crate::keeper::Keeper;
 use crate::live::{self, Hub, Sessions};
 use crate::notice::Notice;
 use crate::plugs::Plugs;
@@ -33,8 +37,10 @@ use crate::store::sqlite::SqliteStore;
 use crate::topics::Topics;
 use crate::variables::{StoredVariables, VariableRequests};
 
-/// Longest wait for requests under way, for the rest of the queue, and for the link, each.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a stopping web looks whether its database still works.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time for what takes none when all is well.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
 /// How often the pages hear of the lab.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the broker keeps messages for an ingest that is away.
@@ -45,14 +51,15 @@ const WINDOW: u16 = 2_048;
 /// A running web: ingest, store, API and dashboard. Stop it with [`Web::shutdown`].
 ///
 /// ```no_run
-/// # use mqtt_lab_core::link::LinkConfig;
+/// # use mqtt_lab_core::{link::LinkConfig, supervisor::Supervisor};
 /// # use mqtt_lab_web::{IngestConfig, StoreConfig, Web, WebConfig};
 /// # async fn run() -> Result<(), mqtt_lab_web::StartError> {
 /// let link = LinkConfig::new("127.0.0.1:1883", "");
 /// let ingest = IngestConfig { link, root: "lab".to_owned() };
-/// let web = Web::start(WebConfig::default(), StoreConfig::default(), ingest, None).await?;
+/// let supervisor = Supervisor::default();
+/// let web = Web::start(WebConfig::default(), StoreConfig::default(), ingest, None, supervisor).await?;
 /// println!("dashboard http://{}", web.local_addr());
-/// web.shutdown().await;
+/// web.shutdown(std::time::Duration::from_secs(10)).await;
 /// # Ok(())
 /// # }
 /// ```
@@ -67,6 +74,8 @@ pub struct Web {
     server: JoinHandle<()>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
+    unstored: Arc<Unstored>,
+    client_id: String,
     background: Background,
 }
 
@@ -74,7 +83,8 @@ impl Web {
     /// Opens the store, binds the address, connects to the broker and serves.
     ///
     /// The link gets the client id `<root>-ingest-<word of the store>`, a persistent session, and
-    /// the subscription `<root>/#` at QoS 1. `publish_log` is asked for the publisher's QoS.
+    /// the subscription `<root>/#` at QoS 1. `publish_log` is asked for the publisher's QoS. `supervisor` restarts the
+    /// parts of the web, and knows those of the rest of the program.
     ///
     /// # Errors
     ///
@@ -84,12 +94,13 @@ impl Web {
         store: StoreConfig,
         ingest: IngestConfig,
         publish_log: Option<PublishLog>,
+        supervisor: Supervisor,
     ) -> Result<Self, StartError> {
         let IngestConfig { mut link, root } = ingest;
         check_root(&root)?;
         let listener = bind(&web).await?;
         let store = SqliteStore::open(&store.url).await?;
-        link.client_id = format!("{}-ingest-{}", root.replace('/', "-"), store.identity());
+        link.client_id = client_id(&root, &store);
         link.keep_session = true;
         link.session_expiry = link.session_expiry.max(SESSION_EXPIRY);
         link.incoming_capacity = link.incoming_capacity.max(usize::from(WINDOW));
@@ -97,7 +108,7 @@ impl Web {
         link.subscriptions = vec![Subscription::new(Topic::all(&root).to_string(), Qos::AtLeastOnce)];
         let (link, events) = Link::spawn(link)?;
         let bus = (Arc::new(link) as Arc<dyn Outlet>, Box::new(events) as Box<dyn Source>);
-        Self::run(web, listener, Arc::new(store), root, bus, publish_log).await
+        Self::run(web, listener, Arc::new(store), root, bus, publish_log, supervisor).await
     }
 
     /// As [`Web::start`], with a store and a connection of one's own.
@@ -111,10 +122,11 @@ impl Web {
         root: String,
         bus: (Arc<dyn Outlet>, Box<dyn Source>),
         publish_log: Option<PublishLog>,
+        supervisor: Supervisor,
     ) -> Result<Self, StartError> {
         check_root(&root)?;
         let listener = bind(&web).await?;
-        Self::run(web, listener, store, root, bus, publish_log).await
+        Self::run(web, listener, store, root, bus, publish_log, supervisor).await
     }
 
     async fn run(
@@ -124,14 +136,17 @@ impl Web {
         root: String,
         (outlet, source): (Arc<dyn Outlet>, Box<dyn Source>),
         log: Option<PublishLog>,
+        supervisor: Supervisor,
     ) -> Result<Self, StartError> {
-        let failed = |source| StartError::Listen { address: config.bind.clone(), source };
+        let bind = config.bind.clone();
+        let failed = |source| StartError::Listen { address: bind.clone(), source };
         let address = listener.local_addr().map_err(failed)?;
         let token = match &config.token {
             Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
             None => None,
         };
         let (started_us, own_broker) = (now_us(), config.embedded_broker);
+        let client_id = client_id(&root, &*store);
         let snapshot = match store.load(started_us).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -143,7 +158,7 @@ impl Web {
         let topics = Arc::new(Topics::new(log.clone()));
         let registry = Arc::new(Registry::new(root, log, Arc::clone(&hub), snapshot));
         let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::clone(&outlet));
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::new(supervisor));
         let ((stop, stopped), (abandon, abandoned)) = (watch::channel(false), watch::channel(false));
         let app = App(Arc::new(Shared {
             topics: Arc::clone(&topics),
@@ -161,7 +176,9 @@ impl Web {
             variables: VariableRequests::default(),
             stop: stopped.clone(),
             started_us,
-            lost_before: registry.lost(),
+            lost_before: AtomicU64::new(registry.lost()),
+            unconnected: Mutex::default(),
+            restarts_told: AtomicU64::new(0),
             registry: Arc::clone(&registry),
             config,
         }));
@@ -178,13 +195,28 @@ impl Web {
         )
         .of_own_broker(own_broker)
         .noting(topics);
-        let writer = Writer::new(store, Arc::clone(&registry), health, abandoned);
+        let reader =
+            Reader::new(source, intake, sender, Arc::clone(&store), Arc::clone(&health), stopped.clone());
+        let writer = Writer::new(store, Arc::clone(&registry), Arc::clone(&health), abandoned, receiver);
+        let unstored = writer.unstored();
+        let supervisor = &health.supervisor;
+        let live = Again(move || live::run(Arc::clone(&hub), Arc::clone(&registry)));
+        let (ticking, keeper) = (app.clone(), Keeper::new(app.clone()));
+        let tick = Again(move || tick(ticking.clone()));
+        let server =
+            Server { listener: listener.into_std().map_err(failed)?, app: app.clone(), stop: stopped };
         Ok(Self {
             address,
-            server: tokio::spawn(serve(listener, app.clone(), stopped.clone())),
-            reader: tokio::spawn(ingest::read(source, intake, sender, stopped)),
-            writer: tokio::spawn(writer.run(receiver)),
-            background: Background([tokio::spawn(live::run(hub, registry)), tokio::spawn(tick(app.clone()))]),
+            server: supervisor.spawn(&health.server, server),
+            reader: supervisor.spawn(&health.ingest, reader),
+            writer: supervisor.spawn(&health.writer, writer),
+            unstored,
+            client_id,
+            background: Background([
+                supervisor.spawn(&health.live, live),
+                supervisor.spawn(&health.live, tick),
+                supervisor.spawn(&health.database, keeper),
+            ]),
             app,
             marker,
             stop,
@@ -263,27 +295,65 @@ impl Web {
         self.marker.pass(self.app.registry.root(), &*self.app.outlet, limit).await
     }
 
+    /// Where the database is, in words for people.
+    #[must_use]
+    pub fn store_place(&self) -> String {
+        self.app.store.place()
+    }
+
+    /// Shows devices of this program as not connected: `/readyz` lists them.
+    pub fn show_unconnected(&self, devices: Vec<String>) {
+        *self.app.unconnected.lock().unwrap_or_else(PoisonError::into_inner) = devices;
+    }
+
     /// Stops in order: no more requests, no more messages; what was received is committed and
-    /// acknowledged; then link and store close. Takes seconds at most.
-    pub async fn shutdown(self) {
-        let Self { app, stop, abandon, server, reader, writer, background, .. } = self;
+    /// acknowledged; then link and store close. Takes `limit` at most when nothing moves any more: no
+    /// broker, no database, no file system.
+    pub async fn shutdown(self, limit: Duration) -> Undelivered {
+        let Self { app, stop, abandon, server, reader, writer, unstored, client_id, background, .. } = self;
+        let deadline = Instant::now() + limit;
         stop.send_replace(true);
-        finish("the web server", server).await;
-        finish("the reader of messages", reader).await;
+        finish("the web server", server, deadline).await;
+        finish("the reader of messages", reader, deadline).await;
         let mut writer = writer;
-        if timeout(PATIENCE, &mut writer).await.is_err() {
-            abandon.send_replace(true);
-            finish("the writer of samples", writer).await;
+        // A database that does not take anything now will not do so in the last second.
+        let patient = async {
+            while app.health.database.is_working() {
+                sleep(LOOK).await
+            }
+        };
+        tokio::select! {
+            _ = &mut writer => {}
+            () = async { timeout_at(deadline, patient).await.ok(); } => {
+                abandon.send_replace(true);
+                finish("the writer of samples", writer, deadline.max(Instant::now() + LAST_CHANCE)).await;
+            }
         }
         drop(background);
-        app.outlet.close(PATIENCE).await;
-        app.store.close().await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        app.outlet.close(left).await;
+        if timeout_at(deadline.max(Instant::now() + LAST_CHANCE), app.store.close()).await.is_err() {
+            tracing::warn!("the database did not close in time");
+        }
+        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        Undelivered { kept: count(&unstored.kept), lost: count(&unstored.lost), client_id }
     }
+}
+
+/// What a web had received and could not store when it was stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Messages that were not acknowledged: a broker that keeps sessions sends them again.
+    pub kept: usize,
+    /// Messages at QoS 0, which nobody sends again.
+    pub lost: usize,
+    /// The client id under which a broker keeps the session.
+    pub client_id: String,
 }
 
 /// Tasks without an end of their own; they end with this.
 #[derive(Debug)]
-struct Background([JoinHandle<()>; 2]);
+struct Background([JoinHandle<()>; 3]);
 
 impl Drop for Background {
     fn drop(&mut self) {
@@ -291,8 +361,8 @@ impl Drop for Background {
     }
 }
 
-async fn finish(what: &str, mut task: JoinHandle<()>) {
-    match timeout(PATIENCE, &mut task).await {
+async fn finish(what: &str, mut task: JoinHandle<()>, deadline: Instant) {
+    match timeout_at(deadline, &mut task).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "{what} ended badly"),
         Err(_) => {
@@ -302,11 +372,25 @@ async fn finish(what: &str, mut task: JoinHandle<()>) {
     }
 }
 
-async fn serve(listener: TcpListener, app: App, mut stop: watch::Receiver<bool>) {
-    let service = crate::router(app);
-    let graceful = async move { stopped(&mut stop).await };
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(graceful).await {
-        tracing::error!(%error, "the web server ended");
+/// Answers requests.
+struct Server {
+    listener: std::net::TcpListener,
+    app: App,
+    stop: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Work for Server {
+    async fn run(&mut self) -> Result<(), String> {
+        let listener = self.listener.try_clone().and_then(TcpListener::from_std);
+        let listener = listener.map_err(|error| error.to_string())?;
+        let mut stop = self.stop.clone();
+        let service = crate::router(self.app.clone());
+        let graceful = async move { stopped(&mut stop).await };
+        axum::serve(listener, service)
+            .with_graceful_shutdown(graceful)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -316,9 +400,15 @@ async fn tick(app: App) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        failpoint::hit("tick");
+        app.tell_restarts();
         app.registry.show_counts();
         app.registry.hub.send(&serde_json::json!({"type": "lab", "lab": app.lab()}));
     }
+}
+
+fn client_id(root: &str, store: &dyn Store) -> String {
+    format!("{}-ingest-{}", root.replace('/', "-"), store.identity())
 }
 
 fn check_root(root: &str) -> Result<(), StartError> {

@@ -13,6 +13,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use futures_util::StreamExt;
 use mqtt_lab_core::VariableError;
 use mqtt_lab_core::link::{Event, Incoming, Publish, Qos};
+use mqtt_lab_core::supervisor::Supervisor;
 use mqtt_lab_web::bus::{Outlet, OutletStatus, Source};
 use mqtt_lab_web::store::Store;
 use mqtt_lab_web::store::sqlite::SqliteStore;
@@ -90,7 +91,9 @@ impl Lab {
             topic.ends_with("/logged").then_some(Seen { qos: Qos::ExactlyOnce, retain: true })
         });
         let bus = (broker.clone() as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
-        let web = Web::start_with(config, store, "lab".to_owned(), bus, Some(log)).await.unwrap();
+        let web = Web::start_with(config, store, "lab".to_owned(), bus, Some(log), Supervisor::default())
+            .await
+            .unwrap();
         Self { web, broker, mouth, _folder: folder }
     }
 
@@ -188,7 +191,10 @@ async fn the_lab_says_how_it_is() {
         json!({"address": "127.0.0.1:1883", "embedded": false, "connected": true, "error": null})
     );
     assert_eq!(body["store"], json!({"engine": "sqlite", "error": null}));
-    assert_eq!(body["counts"], json!({"received": 1, "stored": 1, "duplicate": 0, "refused": 0, "lost": 0}));
+    assert_eq!(
+        body["counts"],
+        json!({"received": 1, "stored": 1, "duplicate": 0, "refused": 0, "lost": 0, "set_aside": 0})
+    );
     assert_eq!((&body["root"], &body["name"]), (&json!("lab"), &json!("mqtt-lab")));
     assert!(body["started_ms"].as_f64().unwrap() > 1.7e12);
 }
@@ -458,13 +464,20 @@ async fn a_command_that_does_not_fit_is_not_sent() {
 async fn health_readiness_and_metrics() {
     let lab = Lab::with_lamp().await;
     assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
-    assert_eq!(lab.get("/readyz").await.0, StatusCode::OK);
+    assert_eq!(lab.get("/readyz").await, (StatusCode::OK, json!({"status": "ready", "degraded": []})));
+    lab.web.show_unconnected(vec!["demo/lamp".to_owned()]);
+    assert_eq!(
+        lab.get("/readyz").await,
+        (StatusCode::OK, json!({"status": "ready", "degraded": ["demo/lamp"]}))
+    );
     let response = lab.call(lab.request("GET", "/metrics").body(Body::empty()).unwrap()).await;
     let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let text = std::str::from_utf8(&text).unwrap();
     for line in [
         "mqtt_lab_samples_stored_total 1",
         "mqtt_lab_broker_connected 1",
+        "mqtt_lab_part_up{part=\"writer\"} 1",
+        "mqtt_lab_part_restarts_total{part=\"writer\"} 0",
         "mqtt_lab_devices{state=\"ready\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}");
@@ -473,8 +486,9 @@ async fn health_readiness_and_metrics() {
     let (status, problem) = lab.get("/readyz").await;
     assert_eq!(
         (status, &problem["detail"]),
-        (StatusCode::SERVICE_UNAVAILABLE, &json!("broker: connection refused"))
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("ingest: no broker: connection refused"))
     );
+    assert_eq!(problem["values"]["parts"], json!(["ingest"]));
     assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
 }
 
@@ -660,7 +674,7 @@ async fn the_live_socket_tells_what_changes() {
         wait_for(&mut socket, "removed").await,
         json!({"type": "removed", "group": "demo", "id": "lamp"})
     );
-    lab.web.shutdown().await;
+    lab.web.shutdown(PATIENCE).await;
     while next(&mut socket).await.is_some() {}
 }
 
@@ -714,13 +728,14 @@ async fn what_was_said_is_there_after_a_restart() {
         }
     };
     timeout(PATIENCE, taken).await.unwrap();
-    web.shutdown().await;
+    web.shutdown(PATIENCE).await;
     let path = folder.path().join("lab.sqlite");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
     let (_mouth, ears) = mpsc::channel(1);
     let bus = (Arc::new(Broker::default()) as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
     let config = WebConfig { bind: "127.0.0.1:0".to_owned(), ..WebConfig::default() };
-    let web = Web::start_with(config, store, "lab".to_owned(), bus, None).await.unwrap();
+    let web =
+        Web::start_with(config, store, "lab".to_owned(), bus, None, Supervisor::default()).await.unwrap();
     let request = Request::get("/api/v1/series/2/points").header(header::HOST, web.local_addr().to_string());
     let response = router(web.app()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (_, body) = json_of(response).await;
@@ -738,7 +753,7 @@ async fn start_as(config: WebConfig, root: &str) -> Result<Web, StartError> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
     let (_, ears) = mpsc::channel(1);
     let bus = (Arc::new(Broker::default()) as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
-    Web::start_with(config, store, root.to_owned(), bus, None).await
+    Web::start_with(config, store, root.to_owned(), bus, None, Supervisor::default()).await
 }
 
 #[tokio::test]
@@ -759,7 +774,7 @@ async fn an_address_that_cannot_be_served_is_named() {
     let error = start_as(open.clone(), "lab").await.unwrap_err();
     assert!(matches!(error, StartError::Unprotected { .. }), "{error:?}");
     let guarded = WebConfig { token: Some("geheim-7".to_owned()), ..open };
-    start_as(guarded, "lab").await.unwrap().shutdown().await;
+    start_as(guarded, "lab").await.unwrap().shutdown(PATIENCE).await;
     let error = start_at("127.0.0.1:0", Some("a b"), "lab").await.unwrap_err();
     assert!(matches!(error, StartError::BadToken), "{error:?}");
     let error = start_at("127.0.0.1:0", None, "lab/#").await.unwrap_err();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mqtt_lab_web::store::sqlite::SqliteStore;
 use mqtt_lab_web::store::{
-    Command, CommandState, DeviceId, LostAndFound, NewSample, NewSeries, Outcome, SavedSeries, SavedVariable,
-    SeriesId, StateCause, StateChange, Store, WhenMeasured, Write, WriteReport,
+    Command, CommandState, DeviceId, Fault, LostAndFound, NewSample, NewSeries, Outcome, SavedSeries,
+    SavedVariable, SeriesId, StateCause, StateChange, Store, WhenMeasured, Write, WriteReport,
 };
 use mqtt_lab_wire::{BootId, Channel, Datatype, Info, PluginForm, PluginInfo, State, Value};
 
@@ -327,7 +327,10 @@ async fn commands_end_once_and_a_late_answer_counts(engine: &impl Engine) {
     for (i, id) in ["a", "b", "c"].into_iter().enumerate() {
         store.insert_command(bench.device, &command(id, NOON + i as i64)).await.unwrap();
     }
-    assert!(store.insert_command(bench.device, &command("a", NOON)).await.unwrap_err().is_refusal());
+    assert_eq!(
+        store.insert_command(bench.device, &command("a", NOON)).await.unwrap_err().fault(),
+        Fault::Data
+    );
     store.end_command("a", CommandState::Confirmed, None, NOON + 5).await.unwrap();
     store.end_command("a", CommandState::TimedOut, None, NOON + 6).await.unwrap();
     store.end_command("b", CommandState::TimedOut, None, NOON + 6).await.unwrap();
@@ -444,7 +447,7 @@ async fn a_refused_row_undoes_its_batch_and_the_next_batch_is_right(engine: &imp
     let bench = Bench::new(engine).await;
     let good = bench.sample(1.0, at(NOON), Some(("k3f9", 1)));
     let bad = Write::Sent { device: DeviceId(4_711), boot: "k3f9".parse().unwrap(), sent: 1 };
-    assert!(bench.store.write(&[good.clone(), bad]).await.unwrap_err().is_refusal());
+    assert_eq!(bench.store.write(&[good.clone(), bad]).await.unwrap_err().fault(), Fault::Data);
     assert!(bench.all().await.is_empty());
     assert_eq!(bench.write(&[good]).await.stored(), 1);
 }

@@ -41,6 +41,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/api/v1/lab", get(lab::lab))
         .route("/api/v1/login", post(login::login))
+        .route("/api/v1/parts", get(lab::parts))
+        .route("/api/v1/set-aside", get(lab::set_aside))
         .route("/api/v1/devices", get(devices::all))
         .route("/api/v1/devices/{group}/{device}", get(devices::one).patch(devices::change))
         .route("/api/v1/devices/{group}/{device}/states", get(devices::states))

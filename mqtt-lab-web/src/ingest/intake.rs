@@ -57,8 +57,8 @@ impl Intake {
         Self {
             registry,
             commands,
+            retry: Retry { store: Arc::clone(&store), database: health.database.clone(), stop },
             store,
-            retry: Retry { health: Arc::clone(&health), stop },
             refusals: Refusals::new(Arc::clone(&health)),
             health,
             connection: 1,

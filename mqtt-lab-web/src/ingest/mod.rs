@@ -9,6 +9,7 @@
 
 mod intake;
 mod marker;
+mod reader;
 mod redeliveries;
 mod refusals;
 mod restarts;
@@ -18,19 +19,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::pin::pin;
 use std::time::Duration;
 
-use mqtt_lab_core::link::{Event, Incoming};
-use tokio::sync::{mpsc, watch};
+use mqtt_lab_core::link::Incoming;
+use tokio::sync::mpsc;
 
-use crate::bus::Source;
-use crate::clock::now_us;
-use crate::stop::stopped;
-use crate::store::Write;
+use crate::store::{Generation, Write};
 pub(crate) use intake::Intake;
 pub(crate) use marker::Marker;
-pub(crate) use writer::Writer;
+pub(crate) use reader::Reader;
+pub(crate) use writer::{Unstored, Writer};
 
 /// Messages between reader and writer.
 const QUEUE: usize = 2_048;
@@ -45,39 +43,11 @@ pub(crate) struct Entry {
     pub(crate) writes: Vec<Write>,
     /// The message, to be acknowledged once that is committed.
     pub(crate) message: Incoming,
+    /// The database whose ids are in `writes`.
+    pub(crate) generation: Generation,
 }
 
 /// The queue between reader and writer.
 pub(crate) fn queue() -> (mpsc::Sender<Entry>, mpsc::Receiver<Entry>) {
     mpsc::channel(QUEUE)
-}
-
-/// Reads messages until the link ends or `stop` says so.
-pub(crate) async fn read(
-    mut source: Box<dyn Source>,
-    mut intake: Intake,
-    queue: mpsc::Sender<Entry>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut stop = pin!(stopped(&mut stop));
-    loop {
-        let event = tokio::select! {
-            biased;
-            () = &mut stop => return,
-            event = source.next() => event,
-        };
-        match event {
-            Some(Event::Message(message)) => {
-                let Ok(writes) = intake.take(&message, now_us()).await else { return };
-                // Without a writer there is nobody to acknowledge.
-                if queue.send(Entry { writes, message }).await.is_err() {
-                    return;
-                }
-            }
-            Some(Event::Connected { session_present, .. }) => intake.connected(session_present, now_us()),
-            Some(Event::Disconnected { .. }) => intake.disconnected(now_us()).await,
-            Some(_) => {}
-            None => return,
-        }
-    }
 }

@@ -1,17 +1,17 @@
 //! Messages in, what is known and stored out.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use mqtt_lab_core::link::Publish;
+use mqtt_lab_core::supervisor::Work as _;
 use mqtt_lab_wire::Value;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
 
 use super::*;
 use crate::bus::{Outlet, OutletStatus};
@@ -504,12 +504,18 @@ macro_rules! pass_on {
             fn engine(&self) -> &'static str { self.0.engine() }
             fn identity(&self) -> &str { self.0.identity() }
             async fn close(&self) { self.0.close().await }
-            async fn write(&self, batch: &[Write]) -> Result<WriteReport, crate::store::StoreError> {
+            fn place(&self) -> String { self.0.place() }
+            fn generation(&self) -> u64 { self.0.generation() }
+            async fn write_for(
+                &self,
+                generation: u64,
+                batch: &[Write],
+            ) -> Result<WriteReport, crate::store::StoreError> {
                 if self.1.load(Ordering::SeqCst) {
-                    let found = "nothing".to_owned();
-                    return Err(crate::store::StoreError::Unreadable { what: "anything", found });
+                    let source = sqlx::Error::PoolTimedOut;
+                    return Err(crate::store::StoreError::Query { what: "write", source });
                 }
-                self.0.write(batch).await
+                self.0.write_for(generation, batch).await
             }
             $(async fn $name(&self, $($arg: $type),*) -> Result<$result, crate::store::StoreError> {
                 self.0.$name($($arg),*).await
@@ -536,6 +542,8 @@ pass_on! {
     keep_variable(group: &str, name: &str, value: &Value) -> ();
     forget_variable(group: &str, name: &str) -> ();
     check() -> ();
+    probe() -> ();
+    heal() -> crate::store::Healed;
 }
 
 #[tokio::test]
@@ -544,22 +552,23 @@ async fn a_failing_store_loses_nothing_and_is_reported() {
     let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
     let (_abandon, abandoned) = watch::channel(false);
     let health = Arc::clone(&bench.health);
-    let writer = Writer::new(moody.clone(), Arc::clone(&bench.registry), Arc::clone(&health), abandoned);
     let (sender, receiver) = queue();
-    let writing = tokio::spawn(writer.run(receiver));
+    let writer =
+        Writer::new(moody.clone(), Arc::clone(&bench.registry), Arc::clone(&health), abandoned, receiver);
+    let writing = health.supervisor.spawn(&health.writer, writer);
     for i in 0..50 {
         let message = Incoming::detached("lab/demo/x/t", i.to_string());
         let writes = bench.intake.take(&message, NOON + i).await.unwrap();
-        sender.send(Entry { writes, message }).await.unwrap();
+        sender.send(Entry { writes, message, generation: 0 }).await.unwrap();
     }
-    while health.store_error().is_none() {
+    while health.database.is_working() {
         tokio::task::yield_now().await;
     }
     assert_eq!(health.stored.get(), 0);
     moody.1.store(false, Ordering::SeqCst);
     drop(sender);
     writing.await.unwrap();
-    assert_eq!((health.stored.get(), health.store_error()), (50, None));
+    assert_eq!((health.stored.get(), health.database.is_working()), (50, true));
 }
 
 #[tokio::test]
@@ -567,14 +576,17 @@ async fn a_store_that_stays_broken_does_not_keep_the_web_from_stopping() {
     let bench = Bench::new().await;
     let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
     let (abandon, abandoned) = watch::channel(false);
-    let writer = Writer::new(moody, Arc::clone(&bench.registry), Arc::clone(&bench.health), abandoned);
     let (sender, receiver) = queue();
+    let health = Arc::clone(&bench.health);
+    let writer = Writer::new(moody, Arc::clone(&bench.registry), Arc::clone(&health), abandoned, receiver);
+    let unstored = writer.unstored();
     let device = bench.store.open_device("demo", "x", NOON).await.unwrap();
     let writes = vec![Write::Refused { device, reason: String::new(), number: None, arrived_us: NOON }];
-    sender.send(Entry { writes, message: Incoming::detached("t", "") }).await.unwrap();
-    let writing = tokio::spawn(writer.run(receiver));
+    sender.send(Entry { writes, message: Incoming::detached("t", ""), generation: 0 }).await.unwrap();
+    let writing = health.supervisor.spawn(&health.writer, writer);
     abandon.send_replace(true);
     writing.await.unwrap();
+    assert_eq!(unstored.kept.load(Ordering::SeqCst), 1, "counted: the broker has it");
 }
 
 #[tokio::test]
@@ -582,20 +594,25 @@ async fn one_row_that_the_database_refuses_does_not_stop_the_others() {
     let mut bench = Bench::new().await;
     let (_abandon, abandoned) = watch::channel(false);
     let health = Arc::clone(&bench.health);
-    let writer =
-        Writer::new(Arc::clone(&bench.store), Arc::clone(&bench.registry), Arc::clone(&health), abandoned);
     let (sender, receiver) = queue();
+    let (store, registry) = (Arc::clone(&bench.store), Arc::clone(&bench.registry));
+    let mut writer = Writer::new(store, registry, Arc::clone(&health), abandoned, receiver);
     let unknown = crate::store::DeviceId(4_711);
     let bad = Write::Refused { device: unknown, reason: String::new(), number: None, arrived_us: NOON };
     for i in 0..3 {
         let message = Incoming::detached("lab/demo/x/t", i.to_string());
         let mut writes = bench.intake.take(&message, NOON + i).await.unwrap();
         writes.push(bad.clone());
-        sender.send(Entry { writes, message }).await.unwrap();
+        sender.send(Entry { writes, message, generation: 0 }).await.unwrap();
     }
     drop(sender);
-    writer.run(receiver).await;
-    assert_eq!((health.stored.get(), health.refused.get()), (3, 3));
+    writer.run().await.unwrap();
+    assert_eq!((health.stored.get(), health.set_aside.get()), (3, 3));
+    let (total, last) = health.supervisor.all_set_aside();
+    assert_eq!(
+        (total, last[0].part, last[0].what.as_str()),
+        (3, "database", "an unknown device: a refused message")
+    );
 }
 
 fn topic() -> impl Strategy<Value = String> {

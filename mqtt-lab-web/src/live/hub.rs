@@ -23,6 +23,9 @@ const FRAMES: usize = 256;
 /// Devices sent at once; the others follow with the next flush.
 const DEVICES_PER_FLUSH: usize = 100;
 
+/// Tells a page that it missed something; everything follows.
+pub(super) const GAP: &str = r#"{"type":"gap"}"#;
+
 /// A sample for the pages.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fresh {
@@ -89,6 +92,12 @@ impl Hub {
     pub(crate) fn removed(&self, group: &str, name: &str) {
         self.lock().devices.remove(&(group.to_owned(), name.to_owned()));
         self.send(&json!({"type": "removed", "group": group, "id": name}));
+    }
+
+    /// Everything may be different: the pages get all of it again.
+    pub(crate) fn reset(&self) {
+        *self.lock() = Changes::default();
+        drop(self.frames.send(Utf8Bytes::from_static(GAP)));
     }
 
     /// A command was sent or ended.
@@ -166,6 +175,7 @@ pub(crate) async fn run(hub: Arc<Hub>, registry: Arc<Registry>) {
     let mut last = Instant::now();
     loop {
         hub.wake.notified().await;
+        mqtt_lab_core::failpoint::hit("live");
         sleep_until(last + SPACING).await;
         last = Instant::now();
         if hub.flush(&registry) {

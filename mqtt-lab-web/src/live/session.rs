@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::Hub;
+use super::hub::GAP;
 use crate::notice::Board;
 use crate::registry::{DeviceView, Registry};
 use crate::stop::stopped;
@@ -53,11 +54,9 @@ pub(crate) async fn serve(
     while open {
         open = tokio::select! {
             frame = frames.recv() => match frame {
+                Ok(text) if text.as_str() == GAP => start_over(&mut socket, &registry, &board).await,
                 Ok(text) => send(&mut socket, text).await,
-                Err(RecvError::Lagged(_)) => {
-                    send(&mut socket, Utf8Bytes::from_static(r#"{"type":"gap"}"#)).await
-                        && send_all(&mut socket, &registry, &board).await
-                }
+                Err(RecvError::Lagged(_)) => start_over(&mut socket, &registry, &board).await,
                 Err(RecvError::Closed) => false,
             },
             // A page says nothing but goodbye; pings are answered by the library.
@@ -71,6 +70,11 @@ pub(crate) async fn serve(
             }
         };
     }
+}
+
+/// The page missed something: it gets everything again.
+async fn start_over(socket: &mut WebSocket, registry: &Registry, board: &Board) -> bool {
+    send(socket, Utf8Bytes::from_static(GAP)).await && send_all(socket, registry, board).await
 }
 
 /// Sends what a page must know before changes make sense to it.
@@ -104,7 +108,7 @@ fn devices_message(devices: Vec<&DeviceView>, first: bool, last: bool) -> Utf8By
         Ok(text) => text.into(),
         Err(error) => {
             tracing::error!(%error, "the list of devices could not be written");
-            Utf8Bytes::from_static(r#"{"type":"gap"}"#)
+            Utf8Bytes::from_static(GAP)
         }
     }
 }

@@ -13,9 +13,9 @@ use mqtt_lab_wire::Channel;
 
 use crate::config::PublishLog;
 use crate::live::Hub;
-use crate::store::{Counts, DeviceId, SavedSeries, Snapshot};
-use device::Device;
+use crate::store::{Counts, DeviceId, SavedSeries, SeriesId, Snapshot};
 pub(crate) use device::guess;
+use device::{ChannelState, Device};
 pub(crate) use samples::{Arrival, Step};
 pub(crate) use states::Word;
 use view::Place;
@@ -70,17 +70,26 @@ pub(crate) struct Target {
 
 impl Registry {
     pub(crate) fn new(root: String, log: Option<PublishLog>, hub: Arc<Hub>, snapshot: Snapshot) -> Self {
-        let mut inner = Inner::default();
-        for saved in snapshot.devices {
-            let (group, name, device) = Device::from_saved(saved);
-            inner.keys.insert(device.id, (group.clone(), name.clone()));
-            inner.groups.entry(group).or_default().insert(name, device);
-        }
-        for series in snapshot.series {
-            inner.add_series(series);
-        }
-        inner.index_wills();
-        Self { root, limits: Limits::default(), log, hub, inner: Mutex::new(inner) }
+        Self { root, limits: Limits::default(), log, hub, inner: Mutex::new(Inner::from(snapshot)) }
+    }
+
+    /// Forgets everything in favour of another database, and sends the pages the new list.
+    pub(crate) fn replace(&self, snapshot: Snapshot) {
+        *self.lock() = Inner::from(snapshot);
+        self.hub.reset();
+    }
+
+    /// `group/id` of a device.
+    pub(crate) fn name(&self, id: DeviceId) -> Option<String> {
+        self.lock().keys.get(&id).map(|(group, name)| format!("{group}/{name}"))
+    }
+
+    /// The channel that a series belongs to.
+    pub(crate) fn channel_of(&self, device: DeviceId, series: SeriesId) -> Option<String> {
+        let mut inner = self.lock();
+        let device = inner.by_id(device)?;
+        let holds = |(_, state): &(&String, &ChannelState)| state.series.iter().any(|(_, id)| *id == series);
+        device.channels.iter().find(holds).map(|(name, _)| name.clone())
     }
 
     #[cfg(test)]
@@ -265,6 +274,22 @@ impl Registry {
         let own = channel.starts_with('$').then(|| device.described(channel).map(|own| own.into_owned()));
         let channel = declared.or_else(|| own.flatten());
         Some(Target { device: device.id, announced: device.info.is_some(), channel })
+    }
+}
+
+impl From<Snapshot> for Inner {
+    fn from(snapshot: Snapshot) -> Self {
+        let mut inner = Self::default();
+        for saved in snapshot.devices {
+            let (group, name, device) = Device::from_saved(saved);
+            inner.keys.insert(device.id, (group.clone(), name.clone()));
+            inner.groups.entry(group).or_default().insert(name, device);
+        }
+        for series in snapshot.series {
+            inner.add_series(series);
+        }
+        inner.index_wills();
+        inner
     }
 }
 

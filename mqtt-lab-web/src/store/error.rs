@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::fault::{Fault, words};
+
 /// Why a database could not be opened, read or written. [`StoreError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +74,16 @@ pub enum StoreError {
         /// The engine's reason.
         source: Box<sqlx::migrate::MigrateError>,
     },
+    /// The file was deleted, replaced or overwritten while it was open. [`Store::heal`](super::Store::heal) puts that
+    /// right.
+    #[error("database `{path}` was deleted, replaced or overwritten while the lab runs")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The ids are those of a database that was replaced meanwhile.
+    #[error("the database was replaced meanwhile")]
+    OtherDatabase,
     /// A statement failed.
     #[error("cannot {what} in the database")]
     Query {
@@ -104,22 +116,35 @@ impl StoreError {
             Self::Newer { .. } => "use the newer program, or another database file",
             Self::InUse { .. } => "stop the other lab, or give this one its own database file",
             Self::Open { .. } | Self::Migrate { .. } => "check path, permissions and free space",
+            Self::Changed { .. } => {
+                "put the file back, or move what lies there away; the lab looks again and again"
+            }
+            Self::OtherDatabase => "nothing: what was to be written is asked for again",
             Self::Query { .. } => "check free space and the disk; writing is tried again",
             Self::Unreadable { .. } => "the file was changed by another program; restore a backup",
         }
     }
 
-    /// Whether the data itself was refused (a constraint), so that trying again is of no use.
+    /// Whose fault it is.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        use sqlx::error::ErrorKind;
-        let Self::Query { source: sqlx::Error::Database(error), .. } = self else { return false };
-        matches!(
-            error.kind(),
-            ErrorKind::UniqueViolation
-                | ErrorKind::ForeignKeyViolation
-                | ErrorKind::NotNullViolation
-                | ErrorKind::CheckViolation
-        )
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Query { source, .. } => Fault::of(source),
+            Self::Unreadable { .. } | Self::OtherDatabase => Fault::Data,
+            _ => Fault::Outside,
+        }
+    }
+
+    /// The cause alone, in words for people who do not know the engine: `disk full (…)`.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Query { source, .. } | Self::Open { source, .. } => words(source),
+            Self::NotWritable { source, .. } | Self::CreateFolder { source, .. } => {
+                format!("{self}: {source}")
+            }
+            Self::NotADatabase { .. } => format!("{self}; {}", self.hint()),
+            other => crate::health::chain(other),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! for each engine are in [`Store`]; `tests/store_contract.rs` checks them on every engine.
 
 mod error;
+mod fault;
 pub mod sqlite;
 mod types;
 mod window;
@@ -14,10 +15,11 @@ use async_trait::async_trait;
 use mqtt_lab_wire::Value;
 
 pub use error::StoreError;
+pub use fault::Fault;
 pub use types::{
-    Command, CommandState, Counts, DeviceId, Last, LifeCounts, LostAndFound, NewSample, NewSeries, Outcome,
-    Point, SavedDevice, SavedSeries, SavedVariable, SeriesId, Snapshot, StateCause, StateChange,
-    WhenMeasured, Write, WriteReport,
+    Command, CommandState, Counts, DeviceId, Generation, Healed, Last, LifeCounts, LostAndFound, NewSample,
+    NewSeries, Outcome, Point, SavedDevice, SavedSeries, SavedVariable, SeriesId, Snapshot, StateCause,
+    StateChange, WhenMeasured, Write, WriteReport,
 };
 pub use window::{MAX_RANGES, ReceiveWindow};
 
@@ -37,6 +39,9 @@ pub trait Store: Send + Sync + 'static {
     /// The engine in one word: `sqlite`.
     fn engine(&self) -> &'static str;
 
+    /// Where it is, in words for people, without a password.
+    fn place(&self) -> String;
+
     /// A random word made with the database, the same ever after: the ingest's MQTT client id holds it.
     fn identity(&self) -> &str;
 
@@ -50,8 +55,20 @@ pub trait Store: Send + Sync + 'static {
     /// A series, which is made if need be.
     async fn open_series(&self, new: &NewSeries) -> Result<SavedSeries, StoreError>;
 
+    /// Which database this is, among those that the store had.
+    fn generation(&self) -> Generation;
+
     /// Writes a batch in one transaction, in its order.
-    async fn write(&self, batch: &[Write]) -> Result<WriteReport, StoreError>;
+    async fn write(&self, batch: &[Write]) -> Result<WriteReport, StoreError> {
+        self.write_for(self.generation(), batch).await
+    }
+
+    /// As [`write`](Store::write), for ids of a certain database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OtherDatabase`] if there is another one by now.
+    async fn write_for(&self, generation: Generation, batch: &[Write]) -> Result<WriteReport, StoreError>;
 
     /// Sets the name a person gave (`None`: takes it back) and whether the device is hidden.
     async fn set_shown(&self, id: DeviceId, name: Option<&str>, hidden: bool) -> Result<(), StoreError>;
@@ -106,6 +123,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Writes something that is always the same: tells a row that cannot be written from a database that takes
+    /// nothing.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Looks whether the database is still the one that is open, and puts right what is not: one that was deleted is
+    /// made again with all it held, one that was replaced by a valid one is opened. Costs little when all is well.
+    async fn heal(&self) -> Result<Healed, StoreError>;
 
     /// Ends all connections; what was written stays.
     async fn close(&self);

@@ -297,6 +297,21 @@ pub struct NewSample {
     pub arrived_us: i64,
 }
 
+/// Counts the databases that a store had: one that somebody put in the place of another begins a new one, in which ids
+/// of devices and series mean other things.
+pub type Generation = u64;
+
+/// What [`Store::heal`](super::Store::heal) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Healed {
+    /// All is well.
+    Nothing,
+    /// Files were gone, and are there again with all they held.
+    Restored,
+    /// Somebody put another database in the place: ids of devices and series mean other ones now.
+    Replaced,
+}
+
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {

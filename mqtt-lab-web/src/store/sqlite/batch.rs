@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use mqtt_lab_wire::Value;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::bulk::Bulk;
 use super::cache::{Cache, LIVES, bind_life};
@@ -14,12 +14,13 @@ use super::{commands, devices};
 use crate::store::{DeviceId, NewSample, Outcome, WhenMeasured, Write, WriteReport};
 
 pub(super) async fn write(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     cache: &mut Cache,
     batch: &[Write],
 ) -> sqlx::Result<WriteReport> {
     cache.begin();
-    let mut transaction = pool.begin_with("begin immediate").await?;
+    mqtt_lab_core::failpoint::hit("database");
+    let mut transaction = connection.begin_with("begin immediate").await?;
     let mut writer =
         Writer { cache, connection: &mut transaction, rows: Rows::default(), touched: Vec::new() };
     let mut report = WriteReport::default();
@@ -30,7 +31,6 @@ pub(super) async fn write(
     }
     report.counts = writer.finish().await?;
     transaction.commit().await?;
-    cache.in_doubt = false;
     Ok(report)
 }
 

@@ -87,6 +87,11 @@ impl Cache {
         self.in_doubt = true;
     }
 
+    /// Another file is the database now.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// The device, read if it is not known.
     pub(super) async fn device(
         &mut self,

@@ -1,7 +1,7 @@
 //! Commands and what became of them.
 
 use mqtt_lab_wire::Value;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::During;
 use crate::store::{Command, CommandState, DeviceId, StoreError};
@@ -9,19 +9,23 @@ use crate::store::{Command, CommandState, DeviceId, StoreError};
 const SELECT: &str = "select c.id, d.class, d.name, c.channel, c.value, c.state, c.error, c.sent, c.ended
     from command c join device d on d.id = c.device_id";
 
-pub(super) async fn insert(pool: &SqlitePool, device: DeviceId, command: &Command) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    device: DeviceId,
+    command: &Command,
+) -> sqlx::Result<()> {
     let sql = "insert into command (id, device_id, channel, value, state, error, sent, ended)
                values ($1, $2, $3, $4, $5, $6, $7, $8)";
     let value = serde_json::to_string(&command.value).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let query = sqlx::query(sql).bind(&command.id).bind(device.0).bind(&command.channel).bind(value);
     let query = query.bind(command.state.as_str()).bind(&command.error);
-    query.bind(command.sent_us).bind(command.ended_us).execute(pool).await?;
+    query.bind(command.sent_us).bind(command.ended_us).execute(connection).await?;
     Ok(())
 }
 
 /// Ends one that is pending, or timed out. By primary key.
-pub(super) async fn end<'c>(
-    executor: impl sqlx::Executor<'c, Database = Sqlite>,
+pub(super) async fn end(
+    connection: &mut SqliteConnection,
     id: &str,
     state: CommandState,
     error: Option<&str>,
@@ -30,14 +34,14 @@ pub(super) async fn end<'c>(
     let sql = "update command set state = $1, error = $2, ended = $3
                where id = $4 and state in ('pending', 'timed_out')";
     let query = sqlx::query(sql).bind(state.as_str()).bind(error).bind(ended_us).bind(id);
-    query.execute(executor).await?;
+    query.execute(connection).await?;
     Ok(())
 }
 
 /// Ends those of an earlier process. Index `command_pending`.
-pub(super) async fn time_out_pending(pool: &SqlitePool, now_us: i64) -> sqlx::Result<()> {
+pub(super) async fn time_out_pending(connection: &mut SqliteConnection, now_us: i64) -> sqlx::Result<()> {
     let sql = "update command set state = 'timed_out', ended = $1 where state = 'pending'";
-    sqlx::query(sql).bind(now_us).execute(pool).await?;
+    sqlx::query(sql).bind(now_us).execute(connection).await?;
     Ok(())
 }
 

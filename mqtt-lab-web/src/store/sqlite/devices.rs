@@ -1,7 +1,7 @@
 //! Devices, what they said, and the history of their states.
 
 use mqtt_lab_wire::{BootId, Info, State};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
 use super::During;
 use super::cache::{LifeRow, SELECT_LIVES};
@@ -10,12 +10,12 @@ use crate::store::{DeviceId, LifeCounts, StateCause, StateChange, StoreError};
 
 /// Finds or makes a device. Unique index on `(class, name)`.
 pub(super) async fn open(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     group: &str,
     device: &str,
     now_us: i64,
 ) -> sqlx::Result<DeviceId> {
-    let mut transaction = pool.begin_with("begin immediate").await?;
+    let mut transaction = connection.begin_with("begin immediate").await?;
     let sql = "insert into device (class, name, created) values ($1, $2, $3) on conflict do nothing";
     sqlx::query(sql).bind(group).bind(device).bind(now_us).execute(&mut *transaction).await?;
     let sql = "select id from device where class = $1 and name = $2";
@@ -26,13 +26,13 @@ pub(super) async fn open(
 
 /// What a person sets.
 pub(super) async fn set_shown(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     id: DeviceId,
     name: Option<&str>,
     hidden: bool,
 ) -> sqlx::Result<()> {
     let sql = "update device set given_name = $1, hidden = $2 where id = $3";
-    sqlx::query(sql).bind(name).bind(hidden).bind(id.0).execute(pool).await?;
+    sqlx::query(sql).bind(name).bind(hidden).bind(id.0).execute(connection).await?;
     Ok(())
 }
 

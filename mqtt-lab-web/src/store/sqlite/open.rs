@@ -3,21 +3,20 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
 
 use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
 
-use super::{During, SqliteStore};
+use super::connections::{Access, Connections, pool};
+use super::files::with_suffix;
+use super::{During as _, SqliteStore};
 use crate::store::StoreError;
+use crate::store::fault::is_damage;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
-
-/// How long a statement waits for a lock that another program holds on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const READERS: u32 = 4;
 
 impl SqliteStore {
     /// Opens the database at `url` (a path, with or without `sqlite:` before it). Folder, file and
@@ -29,11 +28,20 @@ impl SqliteStore {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let path = path_of(url)?;
         let lock = prepare(&path)?;
-        let writer = connect(&path, 1, false).await?;
-        migrate(&writer, &path).await?;
-        let identity = identity(&writer).await.during("read the database's identity")?;
-        let readers = connect(&path, READERS, true).await?;
-        Ok(Self { writer, readers, cache: Mutex::default(), identity, lock: Some(lock).into() })
+        let first = pool(&path, 1, Access::Create).await.map_err(|source| open_error(&path, source))?;
+        migrate(&first, &path).await?;
+        let identity = identity(&first).await.during("read the database's identity")?;
+        let connections = Connections::open(&path).await?;
+        first.close().await;
+        connections.files.wrote();
+        Ok(Self {
+            path,
+            connections: RwLock::new(Arc::new(connections)),
+            generation: AtomicU64::new(0),
+            cache: Mutex::default(),
+            identity,
+            lock: Some(lock).into(),
+        })
     }
 }
 
@@ -58,7 +66,7 @@ fn without_password(url: &str) -> String {
 }
 
 /// Checks what SQLite reports badly or not at all, and locks the file for this process.
-fn prepare(path: &Path) -> Result<File, StoreError> {
+pub(super) fn prepare(path: &Path) -> Result<File, StoreError> {
     if path.is_dir() {
         return Err(StoreError::IsFolder { path: path.to_owned() });
     }
@@ -71,9 +79,8 @@ fn prepare(path: &Path) -> Result<File, StoreError> {
         // SQLite would open a write-protected file for reading and fail much later.
         OpenOptions::new().append(true).open(path).map_err(not_writable)?;
     }
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock = OpenOptions::new().create(true).append(true).open(lock_path).map_err(not_writable)?;
+    let lock = OpenOptions::new().create(true).append(true).open(with_suffix(path, ".lock"));
+    let lock = lock.map_err(not_writable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
@@ -85,42 +92,15 @@ fn prepare(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-async fn connect(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePool, StoreError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(!read_only)
-        .read_only(read_only)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true);
-    let options = if read_only { options } else { options.journal_mode(SqliteJournalMode::Wal) };
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(|source| open_error(path, source))
-}
-
-fn open_error(path: &Path, source: sqlx::Error) -> StoreError {
+pub(super) fn open_error(path: &Path, source: sqlx::Error) -> StoreError {
     let path = path.to_owned();
-    if is_damaged(&source) {
+    if is_damage(&source) {
         return StoreError::NotADatabase { path, source };
     }
     StoreError::Open { path, source }
 }
 
-/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`, with or without an extended code.
-fn is_damaged(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    matches!(code.map(|code| code & 0xff), Some(11 | 26))
-}
-
-async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+pub(super) async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let error = match MIGRATIONS.run(pool).await {
         Ok(()) => return Ok(()),
         Err(error) => error,
@@ -128,12 +108,12 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let path = path.to_owned();
     Err(match error {
         MigrateError::VersionMissing(found) => StoreError::Newer { path, found },
-        MigrateError::Execute(source) if is_damaged(&source) => StoreError::NotADatabase { path, source },
+        MigrateError::Execute(source) if is_damage(&source) => StoreError::NotADatabase { path, source },
         other => StoreError::Migrate { path, source: Box::new(other) },
     })
 }
 
-async fn identity(pool: &SqlitePool) -> sqlx::Result<String> {
+pub(super) async fn identity(pool: &SqlitePool) -> sqlx::Result<String> {
     let made = format!("{:08x}", rand::random::<u32>());
     let insert = "insert into meta (key, value) values ('identity', $1) on conflict do nothing";
     sqlx::query(insert).bind(made).execute(pool).await?;

@@ -184,7 +184,7 @@ mod tests {
         store.write(&batch).await.unwrap();
         let range = NOON..NOON + 30_000_000_000;
         for (max_points, width_us) in [(10, HOUR_US), (500, MINUTE_US)] {
-            let chosen = rollup(&store.readers, series.id, &range, max_points).await.unwrap();
+            let chosen = rollup(&store.readers(), series.id, &range, max_points).await.unwrap();
             assert_eq!(chosen.map(|(_, width)| width), Some(width_us));
             let points = store.points(&series, range.clone(), max_points).await.unwrap();
             assert!(points.len() <= max_points && points.is_sorted_by_key(|point| point.t_us));

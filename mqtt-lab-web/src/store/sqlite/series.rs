@@ -1,7 +1,7 @@
 //! Series: which channel's values have which id.
 
 use mqtt_lab_wire::{Datatype, Value};
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::During;
 use super::value::from_real;
@@ -15,17 +15,12 @@ const SELECT: &str = "select s.id, s.device_id, s.channel, s.datatype, s.unit,
     left join sample_text x on x.series_id = s.id and x.t = (select max(t) from sample_text where series_id = s.id)";
 
 /// Finds or makes a series. Unique index on `(device_id, channel, datatype)`.
-pub(super) async fn open(pool: &SqlitePool, new: &NewSeries) -> Result<SavedSeries, StoreError> {
-    let id = find_or_make(pool, new).await.during("add a series")?;
-    one(pool, id).await?.ok_or(StoreError::Query { what: "add a series", source: sqlx::Error::RowNotFound })
-}
-
-async fn find_or_make(pool: &SqlitePool, new: &NewSeries) -> sqlx::Result<SeriesId> {
+pub(super) async fn open(connection: &mut SqliteConnection, new: &NewSeries) -> sqlx::Result<SeriesId> {
     let sql = "insert into series (device_id, channel, datatype, unit, created) values ($1, $2, $3, $4, $5)
                on conflict (device_id, channel, datatype) do update set unit = coalesce(excluded.unit, unit)
                returning id";
     let query = sqlx::query_scalar(sql).bind(new.device.0).bind(&new.channel).bind(new.datatype.as_str());
-    query.bind(&new.unit).bind(new.now_us).fetch_one(pool).await.map(SeriesId)
+    query.bind(&new.unit).bind(new.now_us).fetch_one(connection).await.map(SeriesId)
 }
 
 /// By primary key.

@@ -1,7 +1,7 @@
 //! Variables: what users made, and the values that were set.
 
 use mqtt_lab_wire::Value;
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::During;
 use crate::store::{SavedVariable, StoreError};
@@ -17,26 +17,36 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<SavedVariable>, StoreEr
 }
 
 /// What a user made it. By primary key.
-pub(super) async fn define(pool: &SqlitePool, group: &str, name: &str, definition: &str) -> sqlx::Result<()> {
+pub(super) async fn define(
+    connection: &mut SqliteConnection,
+    group: &str,
+    name: &str,
+    definition: &str,
+) -> sqlx::Result<()> {
     let sql = "insert into variable (class, name, definition) values ($1, $2, $3)
                on conflict (class, name) do update set definition = excluded.definition";
-    sqlx::query(sql).bind(group).bind(name).bind(definition).execute(pool).await?;
+    sqlx::query(sql).bind(group).bind(name).bind(definition).execute(connection).await?;
     Ok(())
 }
 
 /// Its value. By primary key.
-pub(super) async fn keep(pool: &SqlitePool, group: &str, name: &str, value: &Value) -> sqlx::Result<()> {
+pub(super) async fn keep(
+    connection: &mut SqliteConnection,
+    group: &str,
+    name: &str,
+    value: &Value,
+) -> sqlx::Result<()> {
     let sql = "insert into variable (class, name, value) values ($1, $2, $3)
                on conflict (class, name) do update set value = excluded.value";
     let value = serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(sql).bind(group).bind(name).bind(value).execute(pool).await?;
+    sqlx::query(sql).bind(group).bind(name).bind(value).execute(connection).await?;
     Ok(())
 }
 
 /// By primary key.
-pub(super) async fn forget(pool: &SqlitePool, group: &str, name: &str) -> sqlx::Result<()> {
+pub(super) async fn forget(connection: &mut SqliteConnection, group: &str, name: &str) -> sqlx::Result<()> {
     let sql = "delete from variable where class = $1 and name = $2";
-    sqlx::query(sql).bind(group).bind(name).execute(pool).await?;
+    sqlx::query(sql).bind(group).bind(name).execute(connection).await?;
     Ok(())
 }
 

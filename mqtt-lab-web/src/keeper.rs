@@ -1,0 +1,84 @@
+//! The task that looks after the database file: deleted, replaced, restored.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mqtt_lab_core::failpoint;
+use mqtt_lab_core::supervisor::Work;
+
+use crate::app::App;
+use crate::clock::now_us;
+use crate::notice::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
+use crate::store::Healed;
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Looks after the database file until it is dropped.
+pub(crate) struct Keeper {
+    app: App,
+    /// The last look found something that could not be put right.
+    failed: bool,
+}
+
+impl Keeper {
+    pub(crate) const fn new(app: App) -> Self {
+        Self { app, failed: false }
+    }
+
+    async fn look(&mut self) {
+        let database = &self.app.health.database;
+        let healed = match self.app.store.heal().await {
+            Ok(healed) => healed,
+            Err(error) => {
+                database.fails(error.cause());
+                self.failed = true;
+                return;
+            }
+        };
+        if std::mem::take(&mut self.failed) {
+            database.works();
+        }
+        match healed {
+            Healed::Nothing => {}
+            Healed::Restored => self.tell(NoticeTitle::DatabaseRestored),
+            Healed::Replaced => {
+                self.replaced().await;
+                self.tell(NoticeTitle::DatabaseReplaced);
+            }
+        }
+    }
+
+    /// Ids mean other things now: what was read with the old ones comes again.
+    async fn replaced(&self) {
+        let shared = &self.app;
+        match shared.store.load(now_us()).await {
+            Ok(snapshot) => {
+                let lost = shared.registry.lost().saturating_sub(shared.lost_before.load(Ordering::Relaxed));
+                shared.registry.replace(snapshot);
+                shared.lost_before.store(shared.registry.lost().saturating_sub(lost), Ordering::Relaxed);
+            }
+            Err(error) => shared.health.database.fails(error.cause()),
+        }
+        shared.outlet.reconnect();
+    }
+
+    fn tell(&self, title: NoticeTitle) {
+        let (text, level) = (self.app.store.place(), NoticeLevel::Error);
+        tracing::warn!(?title, database = text, "notice");
+        let notice = Notice { level, title, messages: vec![NoticeMessage { text, hint: None }] };
+        self.app.board.post(Some(notice), now_us(), &self.app.registry.hub);
+    }
+}
+
+#[async_trait]
+impl Work for Keeper {
+    async fn run(&mut self) -> Result<(), String> {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            failpoint::hit("keeper");
+            self.look().await;
+        }
+    }
+}
