@@ -2,6 +2,7 @@
 
 use crate::config::Source;
 use crate::failure::Failure;
+use crate::terminal::print_line;
 use mqtt_lab_core::BuildError;
 use std::path::Path;
 
@@ -26,8 +27,7 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
                 1 => ", 1 variable".to_owned(),
                 several => format!(", {several} variables"),
             };
-            println!("{}: {devices} devices{variables}, no mistakes", file.display());
-            Ok(())
+            print_line(&format!("{}: {devices} devices{variables}, no mistakes", file.display()))
         }
         _ => Err(Failure::mistakes(mistakes.concat())),
     }

@@ -101,6 +101,23 @@ impl Source {
         if source.layers.mistakes.is_empty() { Ok(source) } else { Err(source.everything_wrong()) }
     }
 
+    /// Reads and checks the file of a running lab on a thread of its own, because a file system may hang. The stamp is
+    /// from before the file was read.
+    pub(crate) async fn read_apart(options: RunOptions) -> (Option<FileStamp>, Result<Self, Failure>) {
+        let read = tokio::task::spawn_blocking(move || {
+            let stamp = options.file.as_deref().and_then(FileStamp::of);
+            let source = Self::read(options.file.as_deref()).and_then(|mut source| {
+                override_with(&mut source.config, &options);
+                source.check_tables().map(|()| source)
+            });
+            (stamp, source)
+        });
+        match read.await {
+            Ok(read) => read,
+            Err(error) => (None, Err(Failure::internal(format!("reading the configuration ended: {error}")))),
+        }
+    }
+
     /// What the schema refuses, and what is wrong with the rest.
     fn everything_wrong(self) -> Failure {
         let mut all = self.wrong_tables();

@@ -1,10 +1,13 @@
 //! Why the program ends, in words for the terminal.
 
+use crate::terminal::complain;
 use std::error::Error;
 use std::process::ExitCode;
 
 /// The exit code of a wrong configuration (`EX_CONFIG` of `sysexits.h`).
 const EX_CONFIG: u8 = 78;
+/// The exit code of a program that is wrong itself (`EX_SOFTWARE` of `sysexits.h`).
+const EX_SOFTWARE: u8 = 70;
 
 /// What went wrong: one or several messages, each with a hint where there is one.
 #[derive(Debug)]
@@ -27,6 +30,13 @@ impl Failure {
     /// Something that did not come out well.
     pub(crate) fn failed(message: String, hint: Option<String>) -> Self {
         Self { code: 1, messages: vec![(message, hint)] }
+    }
+
+    /// Something inside went wrong again and again (`EX_SOFTWARE` of `sysexits.h`).
+    pub(crate) fn internal(message: String) -> Self {
+        let hint =
+            "this is a mistake in mqtt-lab or in one of its plugins; the log above says where".to_owned();
+        Self { code: EX_SOFTWARE, messages: vec![(message, Some(hint))] }
     }
 
     /// Something that could not be done, with all its causes.
@@ -52,10 +62,8 @@ impl Failure {
     /// Writes the messages to the terminal.
     pub(crate) fn report(self) -> ExitCode {
         for (message, hint) in &self.messages {
-            eprintln!("error: {message}");
-            if let Some(hint) = hint {
-                eprintln!("  hint: {hint}");
-            }
+            let hint = hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+            complain(&format!("error: {message}\n{hint}"));
         }
         ExitCode::from(self.code)
     }

@@ -6,9 +6,11 @@
 use crate::arguments::RunOptions;
 use crate::config::Source;
 use crate::failure::Failure;
-use crate::run::{Running, override_with};
+use crate::running::Running;
+use async_trait::async_trait;
 use mqtt_lab_core::plugin::PluginLoader;
-use mqtt_lab_core::{Changes, FileStamp};
+use mqtt_lab_core::supervisor::Work;
+use mqtt_lab_core::{Changes, FileStamp, failpoint};
 use mqtt_lab_web::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,7 +66,9 @@ impl Follower {
                 running.serve(request).await;
                 continue;
             }
-            if self.file_changed() {
+            failpoint::hit("configuration");
+            running.show_unconnected();
+            if self.file_changed().await {
                 self.take_file(running).await;
             } else if self.source.config.plugins.watch && self.loader.changed() {
                 self.take_plugins(running).await;
@@ -72,8 +76,8 @@ impl Follower {
         }
     }
 
-    fn file_changed(&mut self) -> bool {
-        let now = stamps(&self.paths);
+    async fn file_changed(&mut self) -> bool {
+        let now = stamps_apart(&self.paths).await;
         let settled = now == self.last;
         self.last.clone_from(&now);
         if !settled || now == self.read {
@@ -96,15 +100,13 @@ impl Follower {
     }
 
     async fn changed_lab(&mut self, running: &mut Running) -> Result<(Source, Changes), Failure> {
-        let mut source = Source::read(self.options.file.as_deref())?;
+        let source = Source::read_apart(self.options.clone()).await.1?;
         let paths = source.layers.paths();
         if paths != self.paths {
-            self.read = stamps(&paths);
+            self.read = stamps_apart(&paths).await;
             self.last.clone_from(&self.read);
         }
         self.paths = paths;
-        override_with(&mut source.config, &self.options);
-        source.check_tables()?;
         // Broker, topics and storage stay as they are: the devices alone are exchanged.
         let devices = self.started.with_devices_of(source.clone());
         let changes = running.apply(&devices, &mut self.loader).await?;
@@ -119,6 +121,26 @@ impl Follower {
         };
         running.tell(&notice);
     }
+}
+
+/// The task of a follower, as a supervisor restarts it.
+pub(crate) struct Following<'a> {
+    pub(crate) follower: &'a mut Follower,
+    pub(crate) running: &'a mut Running,
+}
+
+#[async_trait]
+impl Work for Following<'_> {
+    async fn run(&mut self) -> Result<(), String> {
+        self.follower.follow(self.running).await;
+        Ok(())
+    }
+}
+
+/// On a thread of its own: a file system may hang.
+async fn stamps_apart(paths: &[PathBuf]) -> Stamps {
+    let paths = paths.to_vec();
+    tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default()
 }
 
 fn stamps(paths: &[PathBuf]) -> Stamps {

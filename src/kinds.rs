@@ -2,6 +2,7 @@
 
 use crate::config::{built_in, load_plugin};
 use crate::failure::Failure;
+use crate::terminal::print;
 use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::{Kind, Plugin, Role};
@@ -14,11 +15,9 @@ pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failu
         None => built_in().clone(),
     };
     let Some(name) = kind else {
-        for kind in plugin.kinds() {
-            println!("{:12} {}", kind.name(), role(kind));
-        }
-        println!("\n`mqtt-lab kinds KIND` shows the options of one.");
-        return Ok(());
+        let kinds = plugin.kinds().iter();
+        let kinds: String = kinds.map(|kind| format!("{:12} {}\n", kind.name(), role(kind))).collect();
+        return print(&format!("{kinds}\n`mqtt-lab kinds KIND` shows the options of one.\n"));
     };
     let Some(kind) = plugin.kinds().iter().find(|kind| kind.name() == name) else {
         if let Some(what_to_do) = plugin.how_to_get(name) {
@@ -29,9 +28,7 @@ pub(crate) fn kinds(kind: Option<&str>, file: Option<&Path>) -> Result<(), Failu
         let hint = format!("the kinds are: {}", names.join(", "));
         return Err(Failure::config(format!("there is no kind `{name}`"), Some(hint)));
     };
-    print!("{}", kind.sample_toml());
-    crate::options::print_kind(kind);
-    Ok(())
+    print(&format!("{}{}", kind.sample_toml(), crate::options::of_kind(kind)))
 }
 
 fn load(file: &Path) -> Result<Plugin, Failure> {

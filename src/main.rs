@@ -10,12 +10,17 @@ mod failure;
 mod follow;
 mod kinds;
 mod locate;
+mod losses;
 mod new;
+mod open_files;
 mod options;
 mod plugin;
 mod plugs;
 mod run;
+mod running;
 mod schema;
+mod signals;
+mod terminal;
 mod validate;
 mod variables;
 
@@ -32,10 +37,7 @@ fn main() -> ExitCode {
         Command::Kinds { kind, plugin } => kinds::kinds(kind.as_deref(), plugin.as_deref()),
         Command::Config { file } => config::shown::print(file.as_deref()),
         Command::Schema => schema::print(),
-        Command::Options => {
-            options::print();
-            Ok(())
-        }
+        Command::Options => options::print(),
         Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),
     };

@@ -1,7 +1,9 @@
 //! Every option of a lab's file, told from its schema: for `mqtt-lab kinds` and `docs/options.md`.
 
 use crate::config::built_in;
+use crate::failure::Failure;
 use crate::schema::{schema, settings};
+use crate::terminal;
 use mqtt_lab_core::Kind;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -20,13 +22,13 @@ struct Told {
 }
 
 /// `mqtt-lab options`: the reference in `docs/`.
-pub(crate) fn print() {
-    print!("{}", markdown());
+pub(crate) fn print() -> Result<(), Failure> {
+    terminal::print(&markdown())
 }
 
 /// Every option of one kind, below its sample: those of its settings, and those of every device.
-pub(crate) fn print_kind(kind: &Kind) {
-    println!("\n## Every option, its default, unit and range:\n##");
+pub(crate) fn of_kind(kind: &Kind) -> String {
+    let mut text = "\n## Every option, its default, unit and range:\n##\n".to_owned();
     let own = options("settings.", &settings(kind));
     let device = &schema()["$defs"]["DeviceConfig"];
     let common =
@@ -38,8 +40,10 @@ pub(crate) fn print_kind(kind: &Kind) {
     for it in &all {
         let line =
             format!("##  {:name$}  {:default$}  {:unit$}  {}", it.name, it.default, it.unit, values(it));
-        println!("{}", line.trim_end());
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
+    text
 }
 
 /// What values an option takes: its range, else its datatype.

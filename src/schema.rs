@@ -9,8 +9,7 @@ use std::sync::LazyLock;
 /// `mqtt-lab schema`.
 pub(crate) fn print() -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(schema()).map_err(|error| Failure::of(&error, None))?;
-    println!("{text}");
-    Ok(())
+    crate::terminal::print_line(&text)
 }
 
 /// The schema (draft 2020-12), with the settings of all kinds that are compiled in. Made once: a file, those it

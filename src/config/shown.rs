@@ -14,8 +14,7 @@ const HIDDEN: &str = "\"…\"";
 pub(crate) fn print(file: Option<&Path>) -> Result<(), Failure> {
     let source = Source::read(file)?;
     let table = Table::try_from(&source.config).map_err(|error| Failure::of(&error, None))?;
-    print!("{}", text(&table, &source.layers));
-    Ok(())
+    crate::terminal::print(&text(&table, &source.layers))
 }
 
 /// The options, each with its origin as a comment.

@@ -5,6 +5,7 @@ mod name;
 
 use crate::arguments::NewOptions;
 use crate::failure::Failure;
+use crate::terminal::print_line;
 use files::{Plan, quoted};
 use mqtt_lab_core::Role;
 use name::Name;
@@ -49,15 +50,11 @@ pub(crate) fn new(options: &NewOptions) -> Result<(), Failure> {
         files.push(("Cargo.lock".into(), lock));
     }
     write(&folder, &files)?;
-    println!("{} `{}` in {}:", role.as_str(), name.word(), folder.display());
-    for (file, _) in &files {
-        println!("  {file}");
-    }
-    println!("\nType next:");
-    for command in plan.next(&folder, &here) {
-        println!("  {command}");
-    }
-    Ok(())
+    let mut lines = vec![format!("{} `{}` in {}:", role.as_str(), name.word(), folder.display())];
+    lines.extend(files.iter().map(|(file, _)| format!("  {file}")));
+    lines.push("\nType next:".to_owned());
+    lines.extend(plan.next(&folder, &here).into_iter().map(|command| format!("  {command}")));
+    print_line(&lines.join("\n"))
 }
 
 /// The core that the plugin is built with: the given one, or that of the checkout which built this program.

@@ -3,6 +3,7 @@
 use super::{LIMIT, article, explained, given, heading, load, table, wanted};
 use crate::arguments::CheckOptions;
 use crate::failure::Failure;
+use crate::terminal::print_line;
 use mqtt_lab_core::trial::Trial;
 use mqtt_lab_core::{Kind, Role, Settings};
 
@@ -10,33 +11,34 @@ use mqtt_lab_core::{Kind, Role, Settings};
 pub(super) async fn check(options: &CheckOptions) -> Result<(), Failure> {
     let settings = given::settings(&options.set)?;
     let plugin = load(options).await?;
-    println!("{}", heading(&plugin));
+    print_line(&heading(&plugin))?;
     let mut mistakes = Vec::new();
     for kind in wanted(&plugin, options.kind.as_deref())? {
-        mistakes.extend(check_kind(kind, settings.clone()).await);
+        mistakes.extend(check_kind(kind, settings.clone()).await?);
     }
-    println!();
+    print_line("")?;
     if !mistakes.is_empty() {
         return Err(Failure::mistakes(mistakes));
     }
-    println!("everything is right");
-    Ok(())
+    print_line("everything is right")
 }
 
+/// What is wrong, and a hint.
+type Mistake = (String, Option<String>);
+
 /// What is wrong with a kind, if anything is.
-async fn check_kind(kind: &Kind, settings: Settings) -> Option<(String, Option<String>)> {
-    println!("\nkind `{}`, {}, asked for by", kind.name(), article(kind.role()));
-    for line in kind.sample_toml().trim_end().lines() {
-        println!("{}", format!("  {line}").trim_end());
-    }
+async fn check_kind(kind: &Kind, settings: Settings) -> Result<Option<Mistake>, Failure> {
+    let mut lines = vec![format!("\nkind `{}`, {}, asked for by", kind.name(), article(kind.role()))];
+    let sample = kind.sample_toml();
+    lines.extend(sample.trim_end().lines().map(|line| format!("  {line}").trim_end().to_owned()));
+    print_line(&lines.join("\n"))?;
     match Trial::start(kind, settings, LIMIT).await {
         Ok(trial) => {
-            println!();
-            for line in table::of(trial.description(), kind.role() == Role::Actuator) {
-                println!("  {line}");
-            }
-            None
+            let table = table::of(trial.description(), kind.role() == Role::Actuator);
+            let table: String = table.into_iter().map(|line| format!("\n  {line}")).collect();
+            print_line(&table)?;
+            Ok(None)
         }
-        Err(error) => Some(explained(kind, &error)),
+        Err(error) => Ok(Some(explained(kind, &error))),
     }
 }

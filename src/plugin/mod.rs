@@ -7,11 +7,11 @@ mod trial;
 
 use crate::arguments::{CheckOptions, PluginCommand};
 use crate::failure::Failure;
+use crate::terminal::has_colors;
 use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::trial::TrialError;
 use mqtt_lab_core::{CreateError, Kind, Plugin, PluginForm, Role};
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -42,7 +42,7 @@ fn host(_: &Path) -> Result<(), Failure> {
 fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).with_target(false).without_time().init();
+    log.with_ansi(has_colors()).log_internal_errors(false).with_target(false).without_time().init();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
     let outcome = runtime.block_on(command);
     // A device that hangs is not waited for.
