@@ -9,6 +9,7 @@ mod controls;
 mod device_task;
 mod flood;
 mod handle;
+mod inputs;
 mod instance;
 mod interrupt;
 mod publisher;

@@ -27,6 +27,9 @@ impl DeviceTask {
         self.pause = FIRST_PAUSE;
         self.adopt(spec, instance).await;
         self.say("").await;
+        // The new plugin may take what the old one failed on.
+        self.inputs.retry();
+        self.restore_inputs().await;
         true
     }
 }
