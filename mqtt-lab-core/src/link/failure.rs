@@ -38,6 +38,9 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("nothing acknowledged for {0:?}")]
     Stalled(Duration),
+    /// Some were left unacknowledged because there was no room for them.
+    #[error("reconnecting to get the messages that found no room")]
+    Overrun,
     /// By a person.
     #[error("the connection was cut by hand")]
     Unplugged,

@@ -1,10 +1,10 @@
 //! What the handles of a link and its task have in common.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 
 use super::delivery::{Delivered, Delivery, Reply};
 use super::inbox::{Inbox, Ticket};
@@ -13,7 +13,8 @@ use super::queue::EventQueue;
 use super::status::{Counters, count};
 use super::wire::Message;
 use super::{
-    DeliveryError, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy, Subscription,
+    DeliveryError, Event, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy,
+    Subscription,
 };
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
@@ -64,12 +65,16 @@ pub(super) struct Shared {
     pub(super) outgoing: Mutex<Outgoing<Message, Reply>>,
     /// Room in the spool: one permit per message that still fits.
     pub(super) room: Semaphore,
+    /// Publishers that wait for it.
+    waiting: AtomicUsize,
     pub(super) inbox: Mutex<Inbox>,
     pub(super) queue: EventQueue,
     pub(super) opening: Mutex<Opening>,
     /// There is something new for the task, whatever it is.
     pub(super) wake: Notify,
     pub(super) counters: Counters,
+    /// Discarded messages that the reader of the events does not know of.
+    unreported: AtomicU64,
     pub(super) status: watch::Sender<LinkStatus>,
     /// Whether it may connect and speak.
     pub(super) plug: watch::Sender<Plug>,
@@ -109,6 +114,7 @@ impl Shared {
             store,
             outgoing: Mutex::new(outgoing),
             room: Semaphore::new(room),
+            waiting: AtomicUsize::new(0),
             inbox: Mutex::default(),
             queue: EventQueue::new(config.incoming_capacity),
             opening: Mutex::new(Opening {
@@ -119,11 +125,42 @@ impl Shared {
             }),
             wake: Notify::new(),
             counters: Counters::default(),
+            unreported: AtomicU64::new(0),
             status: watch::Sender::new(status),
             plug: watch::Sender::new(Plug::In),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
         })
+    }
+
+    /// Waits for room in the spool. False: the link is closed.
+    pub(super) async fn wait_for_room(&self) -> bool {
+        if let Ok(permit) = self.room.try_acquire() {
+            permit.forget();
+            return true;
+        }
+        let _waiting = Waiting::new(self);
+        self.room.acquire().await.map(SemaphorePermit::forget).is_ok()
+    }
+
+    /// Somebody waits for room, perhaps the reader of the events: acknowledgements must be read.
+    pub(super) fn needs_acknowledgements(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// A message of QoS 0 was discarded.
+    pub(super) fn discarded(&self) {
+        count(&self.counters.discarded);
+        count(&self.unreported);
+    }
+
+    /// Reports what was discarded once there is room again. News of it always fit, but must not fill a queue
+    /// that nobody empties.
+    pub(super) fn report_discarded(&self) {
+        if self.unreported.load(Ordering::Relaxed) > 0 && self.queue.has_room() {
+            let count = self.unreported.swap(0, Ordering::Relaxed);
+            self.queue.push(Event::Discarded { count });
+        }
     }
 
     /// Writes a message to the spool on disk, if there is one and the QoS promises anything.
@@ -268,6 +305,23 @@ impl Shared {
         });
         self.queue.end();
         self.ended.send_replace(Some(unfinished));
+    }
+}
+
+/// Counts a publisher that waits for room in the spool.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::SeqCst);
+        shared.wake.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -17,6 +17,12 @@ impl DeviceTask {
                     self.renew_birth();
                 }
             }
+            Event::Discarded { count } => {
+                let text =
+                    format!("{count} messages at QoS 0 were discarded: the spool and the queue were full");
+                tracing::warn!(device = self.spec.name(), "{text}");
+                self.say(&text).await;
+            }
             Event::Disconnected { reason } => {
                 tracing::debug!(device = self.spec.name(), reason, "disconnected");
             }
