@@ -8,6 +8,7 @@ mod sending;
 mod swap;
 
 use super::commands::{Commands, REMEMBERED};
+use super::errors::{Cause, Errors};
 use super::flood::Flood;
 use super::inputs::Inputs;
 use super::instance::{Answer, Instance, InstanceError};
@@ -76,7 +77,7 @@ pub(crate) struct DeviceTask {
     backlog: VecDeque<Event>,
     commands: Commands,
     inputs: Inputs,
-    errors: u32,
+    errors: Errors,
     flood: Flood,
     pause: Duration,
     ears: Ears,
@@ -107,13 +108,15 @@ impl DeviceTask {
         inputs.inherit(inherited);
         let mut publisher =
             Publisher::new(Arc::clone(&spec), instance.as_ref().ok().map(Instance::description));
+        let mut errors = Errors::default();
         let life = match instance {
             Ok(instance) => {
                 publisher.enter(State::Ready);
                 Life::Up(instance)
             }
             Err(error) => {
-                publisher.say(&error.to_string());
+                errors.failed(Cause::Start, &error.to_string());
+                publisher.say(&errors.text());
                 Life::Down(Instant::now() + FIRST_PAUSE)
             }
         };
@@ -133,7 +136,7 @@ impl DeviceTask {
             backlog: VecDeque::new(),
             commands: Commands::default(),
             inputs,
-            errors: 0,
+            errors,
             flood: Flood::default(),
             pause: FIRST_PAUSE,
             ears,

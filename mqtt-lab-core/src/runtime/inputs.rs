@@ -1,6 +1,7 @@
 //! The values of other devices that a device follows.
 
 use super::DeviceSpec;
+use super::errors::InputName;
 use bytes::Bytes;
 
 /// How often a value is applied to new instances if applying it ends the device.
@@ -15,8 +16,7 @@ pub(crate) struct Inputs {
 /// A settable channel that follows a channel of another device.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
-    /// The channel that follows.
-    pub(crate) channel: String,
+    name: InputName,
     /// Topic of the channel that is followed.
     topic: String,
     /// The last payload that had a value; `None` until one was received.
@@ -30,7 +30,7 @@ pub(crate) struct Input {
 impl Inputs {
     pub(crate) fn new(spec: &DeviceSpec) -> Self {
         let input = |(channel, source): (&String, &String)| Input {
-            channel: channel.clone(),
+            name: InputName { channel: channel.clone(), source: source.clone() },
             topic: spec.input_topic(source),
             last: None,
             overridden: false,
@@ -42,7 +42,7 @@ impl Inputs {
     /// Takes the values that the device before this one had received from the same topics.
     pub(crate) fn inherit(&mut self, before: &Self) {
         for input in &mut self.all {
-            let same = before.all.iter().find(|old| old.channel == input.channel && old.topic == input.topic);
+            let same = before.all.iter().find(|old| old.name == input.name && old.topic == input.topic);
             if let Some(same) = same {
                 input.clone_from(same);
             }
@@ -66,10 +66,8 @@ impl Inputs {
 
     /// A command has set `channel`: the last value of its input is out of date.
     pub(crate) fn overridden(&mut self, channel: &str) {
-        self.all
-            .iter_mut()
-            .filter(|input| input.channel == channel)
-            .for_each(|input| input.overridden = true);
+        let inputs = self.all.iter_mut().filter(|input| input.name.channel == channel);
+        inputs.for_each(|input| input.overridden = true);
     }
 
     /// The inputs whose last value a new instance has to be given. A value that ended the device twice is
@@ -85,11 +83,11 @@ impl Inputs {
         self.all.iter_mut().for_each(|input| input.attempts = 0);
     }
 
-    /// The channel, the topic and the last payload of an input, which is about to be applied.
-    pub(crate) fn attempt(&mut self, at: usize) -> Option<(String, String, Bytes)> {
+    /// The name and the last payload of an input, which is about to be applied.
+    pub(crate) fn attempt(&mut self, at: usize) -> Option<(InputName, Bytes)> {
         let input = self.all.get_mut(at)?;
         input.attempts = input.attempts.saturating_add(1);
-        Some((input.channel.clone(), input.topic.clone(), input.last.clone()?))
+        Some((input.name.clone(), input.last.clone()?))
     }
 
     /// The device has survived the last value of an input.

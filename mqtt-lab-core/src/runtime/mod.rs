@@ -7,6 +7,7 @@ mod commands;
 mod construct;
 mod controls;
 mod device_task;
+mod errors;
 mod flood;
 mod handle;
 mod inputs;

@@ -1,9 +1,10 @@
 //! Handles what arrives: values of other devices, and commands.
 
-use super::{DeviceTask, Life};
+use super::{DeviceTask, FIRST_PAUSE, Life};
 use crate::Description;
 use crate::link::{Event, Incoming};
 use crate::runtime::commands::{Order, Received};
+use crate::runtime::errors::Cause;
 use mqtt_lab_wire::{Sample, Value};
 
 impl DeviceTask {
@@ -21,7 +22,8 @@ impl DeviceTask {
                 let text =
                     format!("{count} messages at QoS 0 were discarded: the spool and the queue were full");
                 tracing::warn!(device = self.spec.name(), "{text}");
-                self.say(&text).await;
+                self.errors.failed(Cause::Discarded, &text);
+                self.show_errors().await;
             }
             Event::Disconnected { reason } => {
                 tracing::debug!(device = self.spec.name(), reason, "disconnected");
@@ -61,11 +63,12 @@ impl DeviceTask {
         if !matches!(self.life, Life::Up(_)) {
             return;
         }
-        let Some((channel, topic, payload)) = self.inputs.attempt(input) else { return };
+        let Some((name, payload)) = self.inputs.attempt(input) else { return };
+        let (channel, cause) = (name.channel.clone(), Cause::Input(name.clone()));
         let outcome = match (Sample::decode(&payload), self.publisher.find(&channel)) {
             (Ok(sample), Some(described)) => {
                 let value = Value::from(sample.value_for(described.datatype));
-                self.apply(&channel, &value).await.map(drop)
+                self.apply(cause.clone(), &channel, &value).await.map(drop)
             }
             (Err(error), _) => Err(error.to_string()),
             (_, None) => Err("no such channel".to_owned()),
@@ -74,8 +77,12 @@ impl DeviceTask {
             self.inputs.survived(input);
         }
         if let Err(error) = outcome {
-            tracing::warn!(device = self.spec.name(), topic, channel, error, "input refused");
-            self.say(&format!("input `{channel}` from `{topic}`: {error}")).await;
+            tracing::warn!(device = self.spec.name(), input = %name, error, "input refused");
+            // A failure of the device is counted already.
+            if matches!(self.life, Life::Up(_)) {
+                self.errors.failed(cause, &error);
+                self.show_errors().await;
+            }
         }
     }
 
@@ -87,7 +94,7 @@ impl DeviceTask {
             Received::Again(order, answer) => return self.answer(&order, &answer).await,
             Received::Refused(order, reason) => (order, Err(reason)),
             Received::Order(order, value) => {
-                let outcome = self.apply(&order.channel, &value).await;
+                let outcome = self.apply(Cause::Setting, &order.channel, &value).await;
                 if outcome.is_ok() {
                     self.inputs.overridden(&order.channel);
                 }
@@ -109,8 +116,13 @@ impl DeviceTask {
         }
     }
 
-    /// Applies a command; the channel's new value, or why not.
-    pub(super) async fn apply(&mut self, channel: &str, value: &Value) -> Result<Option<Value>, String> {
+    /// Applies a value; the channel's new value, or why not. An error of the device is one of `cause`.
+    pub(super) async fn apply(
+        &mut self,
+        cause: Cause,
+        channel: &str,
+        value: &Value,
+    ) -> Result<Option<Value>, String> {
         if channel.starts_with('$') {
             return self.control(channel, value).await;
         }
@@ -124,7 +136,7 @@ impl DeviceTask {
             Err(error) => {
                 let text = error.to_string();
                 if error.ends_the_device() {
-                    self.failed(error).await;
+                    self.failed(cause, error).await;
                 }
                 return Err(text);
             }
@@ -136,13 +148,25 @@ impl DeviceTask {
                     self.send(message).await;
                 }
                 self.renew_birth();
+                self.applied(channel).await;
                 Ok(now)
             }
             Err(wrong) => {
-                self.wrong_reading(&wrong).await;
+                self.wrong_reading(cause, &wrong).await;
                 Err(format!("the device answered wrongly: {wrong}"))
             }
         }
+    }
+
+    /// The device has applied a value to a channel.
+    async fn applied(&mut self, channel: &str) {
+        if self.publisher.controls.interval().is_none() {
+            // Of a polled device, readings tell whether it is well.
+            self.pause = FIRST_PAUSE;
+        }
+        self.errors.applied(channel);
+        self.errors.succeeded(&Cause::Discarded);
+        self.show_errors().await;
     }
 
     /// Sets one of the framework's own control variables.

@@ -1,6 +1,7 @@
 //! Asks the device for readings and publishes them.
 
 use super::{DeviceTask, EVENT_GAP, FIRST_PAUSE, FLOODED, Life, Pending};
+use crate::runtime::errors::Cause;
 use crate::runtime::instance::InstanceError;
 use crate::{CheckError, Reading};
 use mqtt_lab_wire::Trigger;
@@ -33,7 +34,9 @@ impl DeviceTask {
         }
         let reading = match answer {
             Ok(Ok(reading)) => reading,
-            Ok(Err(error)) => return Box::pin(self.failed(InstanceError::Returned(error))).await,
+            Ok(Err(error)) => {
+                return Box::pin(self.failed(Cause::Reading, InstanceError::Returned(error))).await;
+            }
             Err(_) => return Box::pin(self.gone()).await,
         };
         if self.publisher.controls.paused {
@@ -41,34 +44,38 @@ impl DeviceTask {
         }
         match self.publisher.reading(&reading) {
             Ok(messages) => {
-                self.errors = 0;
+                self.errors.succeeded(&Cause::Reading);
                 self.pause = FIRST_PAUSE;
                 for message in messages {
                     self.send(message).await;
                 }
-                let late = match self.publisher.controls.interval() {
-                    Some(interval) if missed > 0 => {
-                        format!(
-                            "a reading took longer than the interval of {interval:?}; {missed} were skipped"
-                        )
-                    }
-                    None if self.flood.is_on() => FLOODED.into(),
-                    _ => String::new(),
-                };
-                self.say(&late).await;
+                self.judge_pace(missed);
+                self.show_errors().await;
             }
-            Err(wrong) => Box::pin(self.wrong_reading(&wrong)).await,
+            Err(wrong) => Box::pin(self.wrong_reading(Cause::Reading, &wrong)).await,
         }
     }
 
+    /// Whether readings come too late or too often.
+    fn judge_pace(&mut self, missed: u32) {
+        let problem = match self.publisher.controls.interval() {
+            Some(interval) if missed > 0 => {
+                format!("a reading took longer than the interval of {interval:?}; {missed} were skipped")
+            }
+            None if self.flood.is_on() => FLOODED.to_owned(),
+            _ => return self.errors.succeeded(&Cause::Pace),
+        };
+        self.errors.failed(Cause::Pace, &problem);
+    }
+
     /// A reading that does not fit the description is not sent.
-    pub(super) async fn wrong_reading(&mut self, wrong: &CheckError) {
-        self.failed(InstanceError::Returned(crate::Error::new(wrong))).await;
+    pub(super) async fn wrong_reading(&mut self, cause: Cause, wrong: &CheckError) {
+        self.failed(cause, InstanceError::Returned(crate::Error::new(wrong))).await;
     }
 
     pub(super) async fn hung(&mut self) {
         self.reading = None;
-        self.failed(InstanceError::Hung(self.spec.read_timeout())).await;
+        self.failed(Cause::Reading, InstanceError::Hung(self.spec.read_timeout())).await;
     }
 
     /// The device dropped its answer: it panicked, or its queue was full.
@@ -76,7 +83,7 @@ impl DeviceTask {
         let limit = self.spec.read_timeout();
         if let Life::Up(instance) = &mut self.life {
             let fate = instance.fate(limit).await;
-            self.failed(fate).await;
+            self.failed(Cause::Reading, fate).await;
         }
     }
 }

@@ -2,20 +2,22 @@
 
 use super::{DeviceTask, ERRORS_IN_A_ROW, LAST_PAUSE, Life};
 use crate::runtime::DeviceSpec;
+use crate::runtime::errors::Cause;
 use crate::runtime::instance::{Instance, InstanceError};
 use mqtt_lab_wire::State;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 impl DeviceTask {
-    pub(super) async fn failed(&mut self, error: InstanceError) {
-        self.errors += 1;
-        let ends = error.ends_the_device() || self.errors >= ERRORS_IN_A_ROW;
+    /// Shows an error. One that ends the instance, or that comes too often in a row, has it recreated.
+    pub(super) async fn failed(&mut self, cause: Cause, error: InstanceError) {
+        let in_a_row = self.errors.failed(cause, &error.to_string());
+        let ends = error.ends_the_device() || in_a_row >= ERRORS_IN_A_ROW;
         let device = self.spec.name();
         tracing::warn!(device, %error, restart = ends, "device failed");
-        self.say(&error.to_string()).await;
+        self.show_errors().await;
         if ends {
-            self.errors = 0;
+            self.errors.restarted();
             self.reading = None;
             self.life = Life::Down(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(LAST_PAUSE);
@@ -32,15 +34,17 @@ impl DeviceTask {
     pub(super) async fn started(&mut self, instance: Result<Instance, InstanceError>) {
         let mut instance = match instance {
             Ok(instance) => instance,
-            Err(error) => return self.failed(error).await,
+            Err(error) => return self.failed(Cause::Start, error).await,
         };
         match self.tell(&mut instance).await {
             Ok(()) => {
+                self.errors.succeeded(&Cause::Start);
                 self.adopt(Arc::clone(&self.spec), instance).await;
+                self.show_errors().await;
                 self.restore_inputs().await;
             }
             // It is dropped, whatever the error: there is nothing that could go on.
-            Err(error) => self.failed(error.ending()).await,
+            Err(error) => self.failed(Cause::Start, error.ending()).await,
         }
     }
 

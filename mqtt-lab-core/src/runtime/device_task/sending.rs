@@ -5,8 +5,9 @@ use crate::link::{Publish, PublishError};
 use mqtt_lab_wire::State;
 
 impl DeviceTask {
-    pub(super) async fn say(&mut self, error: &str) {
-        if let Some(message) = self.publisher.say(error) {
+    /// Publishes the present errors if they have changed.
+    pub(super) async fn show_errors(&mut self) {
+        if let Some(message) = self.publisher.say(&self.errors.text()) {
             self.send(message).await;
             self.renew_birth();
         }
