@@ -32,6 +32,19 @@ impl Actuator for Follower {
     }
 }
 
+struct Leader;
+
+#[async_trait]
+impl Actuator for Leader {
+    fn describe(&self) -> Description {
+        Description::actuator().output(Channel::float("level"))
+    }
+
+    async fn apply(&mut self, _channel: &str, value: Value) -> Result<Reading> {
+        Ok(value.into())
+    }
+}
+
 fn plugin() -> Plugin {
     Plugin::new("follow", "0.0.0")
         .kind(Kind::actuator("follower", |_: Nothing| Follower::default()))
@@ -131,5 +144,58 @@ async fn a_value_that_ends_the_device_twice_is_not_applied_again() {
     }
     bench.observer.publish("lab/demo/leader/level", "3").await;
     bench.observer.on("lab/demo/x/reached", "\"v\":3,").await;
+    bench.stop().await;
+}
+
+async fn shows(bench: &mut Bench, error: &str) {
+    let topic = "lab/demo/x/$error";
+    if bench.observer.last(topic).is_none_or(|seen| seen.payload != error) {
+        bench.observer.until(error, |seen| seen.topic == topic && seen.payload == error).await;
+    }
+}
+
+#[tokio::test]
+async fn a_removed_source_is_reported_until_it_is_back() {
+    let leader = || DeviceConfig { interval_s: 0.05, ..device("leader", "leader") };
+    let follower = || {
+        let mut follower = device("follower", "x");
+        follower.inputs.insert("target".into(), "demo/leader/level".into());
+        follower
+    };
+    let plugin = plugin().kind(Kind::actuator("leader", |_: Nothing| Leader));
+    let mut bench = Bench::start(plugin, vec![leader(), follower()]).await;
+    bench.observer.publish("lab/demo/leader/level/set", "2000").await;
+    bench.observer.on("lab/demo/x/reached", "\"v\":2000,").await;
+    for _ in 0..2 {
+        bench.apply(vec![follower()]).await;
+        let text =
+            "input `target` from `demo/leader/level`: its source was removed; the last value `2000` stays";
+        shows(&mut bench, text).await;
+        bench.apply(vec![leader(), follower()]).await;
+        shows(&mut bench, "").await;
+        bench.observer.publish("lab/demo/leader/level/set", "2000").await;
+        bench.observer.on("lab/demo/leader/level", "\"v\":2000,").await;
+    }
+    bench.observer.catch_up().await;
+    let errors = bench.observer.payloads("lab/demo/x/$error");
+    assert_eq!(errors.iter().filter(|error| !error.is_empty()).count(), 2, "{errors:?}");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_foreign_source_that_clears_its_value_or_never_existed_is_reported() {
+    let mut bench = started("follower").await;
+    let input = "input `target` from `demo/leader/level`";
+    shows(
+        &mut bench,
+        &format!("{input}: its source does not exist or has sent nothing yet; no value was received"),
+    )
+    .await;
+    bench.observer.publish("lab/demo/leader/level", "5").await;
+    shows(&mut bench, "").await;
+    bench.observer.publish("lab/demo/leader/level", "").await;
+    shows(&mut bench, &format!("{input}: its source was removed; the last value `5` stays")).await;
+    bench.observer.publish("lab/demo/leader/level", "6").await;
+    shows(&mut bench, "").await;
     bench.stop().await;
 }

@@ -91,6 +91,7 @@ enum Wake {
     Read(Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>),
     Hung,
     NextEvent,
+    Sources,
     Started(Result<Instance, InstanceError>),
     Restart,
 }
@@ -179,6 +180,7 @@ impl DeviceTask {
                 Wake::Read(answer) => self.read(answer).await,
                 Wake::Hung => Box::pin(self.hung()).await,
                 Wake::NextEvent => self.start_reading(),
+                Wake::Sources => Box::pin(self.report_sources()).await,
                 Wake::Started(instance) => Box::pin(self.started(instance)).await,
                 Wake::Restart => self.restart(),
             }
@@ -208,6 +210,7 @@ impl DeviceTask {
             () = at(deadline) => Wake::Hung,
             wake = changed(&mut self.life) => wake,
             () = sleep_until(self.next_event), if up && !polled && idle => Wake::NextEvent,
+            () = at(self.inputs.due()) => Wake::Sources,
             _ = ticks.tick(), if up && polled => Wake::Tick,
             _ = stats.tick() => Wake::Stats,
         }
@@ -267,8 +270,9 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     }
     config.subscriptions =
         vec![Subscription::new(spec.address().all_commands().to_string(), Qos::AtLeastOnce)];
-    let inputs = spec.config.inputs.values();
-    let inputs = inputs.map(|input| Subscription::new(spec.input_topic(input), Qos::AtLeastOnce));
-    config.subscriptions.extend(inputs);
+    let inputs = Inputs::new(spec);
+    config
+        .subscriptions
+        .extend(inputs.topics().into_iter().map(|topic| Subscription::new(topic, Qos::AtLeastOnce)));
     config
 }

@@ -14,6 +14,8 @@ pub(crate) enum Cause {
     /// The device failed on a command, or answered it wrongly. Ends with the next command or input that it
     /// applies.
     Setting,
+    /// The source of an input is missing. Ends when it describes itself or sends a value.
+    Source(InputName),
     /// The last value of an input was refused. Ends with the next value of the channel that is applied.
     Input(InputName),
     /// Commands were discarded. Ends with the next command that arrives.
@@ -28,6 +30,13 @@ pub(crate) struct InputName {
     pub(crate) channel: String,
     /// The followed channel: `group/device/channel`.
     pub(crate) source: String,
+}
+
+impl InputName {
+    /// The name of the followed channel.
+    pub(crate) fn channel_of_source(&self) -> &str {
+        self.source.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for InputName {
@@ -77,6 +86,11 @@ impl Errors {
         });
     }
 
+    /// Whether a source is reported as missing.
+    pub(crate) fn misses_a_source(&self) -> bool {
+        self.0.keys().any(|cause| matches!(cause, Cause::Source(_)))
+    }
+
     /// A new instance begins to count from the start; what it shows stays until it succeeds.
     pub(crate) fn restarted(&mut self) {
         self.0.values_mut().for_each(|failure| failure.in_a_row = 0);
@@ -84,13 +98,13 @@ impl Errors {
 
     /// Another plugin has nothing to do with what went wrong in the old one.
     pub(crate) fn replaced(&mut self) {
-        self.0.retain(|cause, _| matches!(cause, Cause::Discarded));
+        self.0.retain(|cause, _| matches!(cause, Cause::Discarded | Cause::Source(_)));
     }
 
     /// All of them in words; empty if there is none.
     pub(crate) fn text(&self) -> String {
         let each = self.0.iter().map(|(cause, failure)| match cause {
-            Cause::Input(input) => format!("{input}: {}", failure.text),
+            Cause::Input(input) | Cause::Source(input) => format!("{input}: {}", failure.text),
             _ => failure.text.clone(),
         });
         each.collect::<Vec<_>>().join("; ")

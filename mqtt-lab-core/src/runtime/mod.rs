@@ -15,6 +15,7 @@ mod instance;
 mod interrupt;
 mod publisher;
 mod sampler;
+mod source;
 mod spec;
 
 pub(crate) use construct::{CONSTRUCTING, construct, problems_of, some_at_a_time, unknown_names};

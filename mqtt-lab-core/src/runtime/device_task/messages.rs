@@ -13,6 +13,7 @@ impl DeviceTask {
             Event::Message(message) => self.message(message).await,
             Event::Connected { broker, session_present } => {
                 tracing::debug!(device = self.spec.name(), broker, session_present, "connected");
+                self.inputs.connected(session_present);
                 if self.publisher.lowered(&self.link.status().downgrades) {
                     self.send(self.publisher.info()).await;
                     self.renew_birth();
@@ -34,6 +35,9 @@ impl DeviceTask {
     pub(super) async fn message(&mut self, message: Incoming) {
         if self.inputs.follows(&message.topic) {
             self.input(&message).await;
+        } else if self.inputs.describes(&message.topic) {
+            self.inputs.described(&message.topic, &message.payload);
+            self.forgive_sources().await;
         } else {
             self.command(&message).await;
         }
@@ -42,13 +46,37 @@ impl DeviceTask {
 
     /// A value of another device, handed to the control variables that follow it.
     pub(super) async fn input(&mut self, message: &Incoming) {
-        // The other one is gone and took its value back; that is no other value.
         if message.payload.is_empty() {
-            return;
+            return self.inputs.cleared(&message.topic);
         }
         for input in self.inputs.received(&message.topic, &message.payload) {
             self.follow(input).await;
         }
+        self.forgive_sources().await;
+    }
+
+    /// Shows which sources are missing.
+    pub(super) async fn report_sources(&mut self) {
+        self.inputs.reported();
+        for (input, problem) in self.inputs.missing() {
+            let Some(problem) = problem else { continue };
+            tracing::warn!(device = self.spec.name(), %input, problem, "input without a source");
+            self.errors.failed(Cause::Source(input), &problem);
+        }
+        self.show_errors().await;
+    }
+
+    /// Shows sources that are missing no longer.
+    async fn forgive_sources(&mut self) {
+        if !self.errors.misses_a_source() {
+            return;
+        }
+        for (input, problem) in self.inputs.missing() {
+            if problem.is_none() {
+                self.errors.succeeded(&Cause::Source(input));
+            }
+        }
+        self.show_errors().await;
     }
 
     /// Applies the last value of every input to a new instance.
