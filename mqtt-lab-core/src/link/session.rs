@@ -236,9 +236,8 @@ impl<'a> Session<'a> {
         locked(&self.shared.outgoing).ack(id, outgoing::Ack::Suback)?;
         let Some(downgrades) = self.subscriber.answer(id, codes) else { return Ok(()) };
         let subscribed = self.subscriber.is_idle();
-        for downgrade in &downgrades {
-            tracing::warn!(%downgrade, "the broker does not grant a subscription as asked");
-        }
+        let broker = self.shared.status.borrow().broker.clone();
+        downgrades.iter().for_each(|downgrade| self.shared.log_downgrade(&broker, downgrade));
         self.shared.update(|status| {
             status.subscribed = subscribed;
             status.downgrades.extend(downgrades);

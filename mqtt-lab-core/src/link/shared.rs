@@ -1,5 +1,6 @@
 //! What the handles of a link and its task have in common.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use super::{
     DeliveryError, Event, LinkConfig, LinkError, LinkStatus, Plug, Publish, PublishError, SpoolPolicy,
     Subscription,
 };
+
+/// Downgrades remembered, so that each is logged once.
+const MAX_LOGGED: usize = 256;
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
 /// does not spoil it.
@@ -76,6 +80,8 @@ pub(super) struct Shared {
     /// Discarded messages that the reader of the events does not know of.
     unreported: AtomicU64,
     pub(super) status: watch::Sender<LinkStatus>,
+    /// Downgrades that were logged: they come again with every connection.
+    logged: Mutex<BTreeSet<String>>,
     /// Whether it may connect and speak.
     pub(super) plug: watch::Sender<Plug>,
     /// Once the task is over: the messages whose end nobody knows.
@@ -127,6 +133,7 @@ impl Shared {
             counters: Counters::default(),
             unreported: AtomicU64::new(0),
             status: watch::Sender::new(status),
+            logged: Mutex::default(),
             plug: watch::Sender::new(Plug::In),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
@@ -236,6 +243,15 @@ impl Shared {
                 count(&self.counters.dropped);
                 Err(DeliveryError::Dropped)
             }
+        }
+    }
+
+    /// Logs what a broker does not support, once per link.
+    pub(super) fn log_downgrade(&self, broker: &str, downgrade: &str) {
+        let mut logged = locked(&self.logged);
+        if logged.len() < MAX_LOGGED && logged.insert(format!("{broker} {downgrade}")) {
+            drop(logged);
+            tracing::warn!(broker, downgrade, "the broker does not support everything that is configured");
         }
     }
 

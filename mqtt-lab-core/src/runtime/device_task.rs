@@ -8,6 +8,7 @@ mod sending;
 mod swap;
 
 use super::commands::{Commands, REMEMBERED};
+use super::device_log::{DeviceLog, Level, Subject};
 use super::errors::{Cause, Errors};
 use super::flood::Flood;
 use super::inputs::Inputs;
@@ -78,6 +79,7 @@ pub(crate) struct DeviceTask {
     commands: Commands,
     inputs: Inputs,
     errors: Errors,
+    log: DeviceLog,
     flood: Flood,
     pause: Duration,
     ears: Ears,
@@ -109,14 +111,22 @@ impl DeviceTask {
         inputs.inherit(inherited);
         let mut publisher =
             Publisher::new(Arc::clone(&spec), instance.as_ref().ok().map(Instance::description));
-        let mut errors = Errors::default();
+        let (mut errors, mut log) = (Errors::default(), DeviceLog::default());
         let life = match instance {
             Ok(instance) => {
                 publisher.enter(State::Ready);
                 Life::Up(instance)
             }
             Err(error) => {
-                errors.failed(Cause::Start, &error.to_string());
+                let error = error.to_string();
+                errors.failed(Cause::Start, &error);
+                log.failed(
+                    || spec.name(),
+                    Level::Warn,
+                    Subject::Error(Cause::Start),
+                    "device failed",
+                    &error,
+                );
                 publisher.say(&errors.text());
                 Life::Down(Instant::now() + FIRST_PAUSE)
             }
@@ -138,6 +148,7 @@ impl DeviceTask {
             commands: Commands::default(),
             inputs,
             errors,
+            log,
             flood: Flood::default(),
             pause: FIRST_PAUSE,
             ears,

@@ -86,6 +86,11 @@ impl Errors {
         });
     }
 
+    /// Whether there is an error of a cause.
+    pub(crate) fn has(&self, cause: &Cause) -> bool {
+        self.0.contains_key(cause)
+    }
+
     /// Whether a source is reported as missing.
     pub(crate) fn misses_a_source(&self) -> bool {
         self.0.keys().any(|cause| matches!(cause, Cause::Source(_)))

@@ -6,6 +6,7 @@
 mod commands;
 mod construct;
 mod controls;
+mod device_log;
 mod device_task;
 mod errors;
 mod flood;

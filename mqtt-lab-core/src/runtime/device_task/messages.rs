@@ -4,6 +4,7 @@ use super::{DeviceTask, FIRST_PAUSE, Life};
 use crate::Description;
 use crate::link::{Event, Incoming};
 use crate::runtime::commands::{Order, Received};
+use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
 use mqtt_lab_wire::{Sample, Value};
 
@@ -22,7 +23,8 @@ impl DeviceTask {
             Event::Discarded { count } => {
                 let text =
                     format!("{count} messages at QoS 0 were discarded: the spool and the queue were full");
-                tracing::warn!(device = self.spec.name(), "{text}");
+                let subject = Subject::Error(Cause::Discarded);
+                self.log_failure(Level::Warn, subject, "commands discarded", &text);
                 self.errors.failed(Cause::Discarded, &text);
                 self.show_errors().await;
             }
@@ -60,7 +62,8 @@ impl DeviceTask {
         self.inputs.reported();
         for (input, problem) in self.inputs.missing() {
             let Some(problem) = problem else { continue };
-            tracing::warn!(device = self.spec.name(), %input, problem, "input without a source");
+            let subject = Subject::Error(Cause::Source(input.clone()));
+            self.log_failure(Level::Warn, subject, &format!("{input} has no source"), &problem);
             self.errors.failed(Cause::Source(input), &problem);
         }
         self.show_errors().await;
@@ -105,9 +108,10 @@ impl DeviceTask {
             self.inputs.survived(input);
         }
         if let Err(error) = outcome {
-            tracing::warn!(device = self.spec.name(), input = %name, error, "input refused");
             // A failure of the device is counted already.
             if matches!(self.life, Life::Up(_)) {
+                let what = format!("{name} refused");
+                self.log_failure(Level::Warn, Subject::Error(cause.clone()), &what, &error);
                 self.errors.failed(cause, &error);
                 self.show_errors().await;
             }
@@ -129,9 +133,14 @@ impl DeviceTask {
                 (order, outcome)
             }
         };
-        if let Err(reason) = &outcome {
-            let channel = &order.channel;
-            tracing::info!(device = self.spec.name(), channel, reason, "command refused");
+        let known = self.publisher.find(&order.channel).is_some();
+        let subject = Subject::Command(known.then(|| order.channel.clone()));
+        match &outcome {
+            Ok(_) => self.log_success(&subject),
+            Err(reason) => {
+                let what = format!("command to `{}` refused", order.channel);
+                self.log_failure(Level::Info, subject, &what, reason);
+            }
         }
         let answer = self.commands.answer(&order, &outcome);
         self.answer(&order, &answer).await;

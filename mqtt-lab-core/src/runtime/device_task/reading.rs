@@ -1,6 +1,7 @@
 //! Asks the device for readings and publishes them.
 
 use super::{DeviceTask, EVENT_GAP, FIRST_PAUSE, FLOODED, Life, Pending};
+use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
 use crate::runtime::instance::InstanceError;
 use crate::{CheckError, Reading};
@@ -30,7 +31,7 @@ impl DeviceTask {
         let (missed, asked) = self.reading.take().map_or((0, Instant::now()), |r| (r.missed, r.asked));
         self.next_event = asked + EVENT_GAP;
         if self.publisher.controls.interval().is_none() && self.flood.count(asked.elapsed(), EVENT_GAP) {
-            tracing::warn!(device = self.spec.name(), "{FLOODED}");
+            self.log_failure(Level::Warn, Subject::Error(Cause::Pace), "too many events", FLOODED);
         }
         let reading = match answer {
             Ok(Ok(reading)) => reading,

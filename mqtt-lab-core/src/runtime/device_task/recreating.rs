@@ -2,6 +2,7 @@
 
 use super::{DeviceTask, ERRORS_IN_A_ROW, LAST_PAUSE, Life};
 use crate::runtime::DeviceSpec;
+use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
 use crate::runtime::instance::{Instance, InstanceError};
 use mqtt_lab_wire::State;
@@ -11,10 +12,11 @@ use tokio::time::Instant;
 impl DeviceTask {
     /// Shows an error. One that ends the instance, or that comes too often in a row, has it recreated.
     pub(super) async fn failed(&mut self, cause: Cause, error: InstanceError) {
-        let in_a_row = self.errors.failed(cause, &error.to_string());
+        let text = error.to_string();
+        let in_a_row = self.errors.failed(cause.clone(), &text);
         let ends = error.ends_the_device() || in_a_row >= ERRORS_IN_A_ROW;
-        let device = self.spec.name();
-        tracing::warn!(device, %error, restart = ends, "device failed");
+        let what = if ends { "device failed, it is recreated" } else { "device failed" };
+        self.log_failure(Level::Warn, Subject::Error(cause), what, &text);
         self.show_errors().await;
         if ends {
             self.errors.restarted();

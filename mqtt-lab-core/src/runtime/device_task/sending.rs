@@ -2,11 +2,25 @@
 
 use super::{BACKLOG, DeviceTask, LAST_CHANCE};
 use crate::link::{Publish, PublishError};
+use crate::runtime::device_log::{Level, Subject};
 use mqtt_lab_wire::State;
 
 impl DeviceTask {
+    /// Logs an error once, however often it is repeated.
+    pub(super) fn log_failure(&mut self, level: Level, subject: Subject, what: &str, error: &str) {
+        self.log.failed(|| self.spec.name(), level, subject, what, error);
+    }
+
+    /// Something works: its error has ended.
+    pub(super) fn log_success(&mut self, subject: &Subject) {
+        self.log.succeeded(|| self.spec.name(), subject);
+    }
+
     /// Publishes the present errors if they have changed.
     pub(super) async fn show_errors(&mut self) {
+        let errors = &self.errors;
+        let ended = |subject: &Subject| matches!(subject, Subject::Error(cause) if !errors.has(cause));
+        self.log.retain(|| self.spec.name(), ended);
         if let Some(message) = self.publisher.say(&self.errors.text()) {
             self.send(message).await;
             self.renew_birth();
@@ -20,9 +34,15 @@ impl DeviceTask {
         }
     }
 
-    pub(super) fn renew_birth(&self) {
+    pub(super) fn renew_birth(&mut self) {
         if let Err(error) = self.link.set_birth(self.publisher.birth()) {
-            tracing::error!(device = self.spec.name(), %error, "cannot renew what is said on connecting");
+            let error = error.to_string();
+            self.log_failure(
+                Level::Error,
+                Subject::Unsent,
+                "cannot renew what is sent on connecting",
+                &error,
+            );
         }
     }
 
@@ -47,9 +67,12 @@ impl DeviceTask {
         self.sent(result);
     }
 
-    pub(super) fn sent(&self, result: Result<(), PublishError>) {
-        if let Err(error) = result {
-            tracing::error!(device = self.spec.name(), %error, "message not accepted");
+    pub(super) fn sent(&mut self, result: Result<(), PublishError>) {
+        match result {
+            Ok(()) => self.log_success(&Subject::Unsent),
+            Err(error) => {
+                self.log_failure(Level::Error, Subject::Unsent, "message not accepted", &error.to_string());
+            }
         }
     }
 }
