@@ -2,7 +2,8 @@
 
 use crate::config::Source;
 use crate::failure::Failure;
-use crate::terminal::print_line;
+use crate::open_files;
+use crate::terminal::{complain, print_line};
 use mqtt_lab_core::BuildError;
 use std::path::Path;
 
@@ -27,6 +28,12 @@ pub(crate) fn check(file: &Path) -> Result<(), Failure> {
                 1 => ", 1 variable".to_owned(),
                 several => format!(", {several} variables"),
             };
+            let limit = open_files::raise();
+            if let Some((problem, hint)) =
+                open_files::shortage(&source.config, source.has_own_broker(), limit)
+            {
+                complain(&format!("warning: {problem}\n  hint: {hint}\n"));
+            }
             print_line(&format!("{}: {devices} devices{variables}, no mistakes", file.display()))
         }
         _ => Err(Failure::mistakes(mistakes.concat())),

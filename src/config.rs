@@ -4,15 +4,17 @@ pub(crate) mod layers;
 pub(crate) mod shown;
 mod told;
 
+use crate::arguments::RunOptions;
 use crate::failure::Failure;
 use crate::locate::{self, Step};
+use crate::run::override_with;
 use layers::Layers;
 use mqtt_lab_core::broker::BrokerConfig;
 use mqtt_lab_core::config::{
     DeviceConfig, Isolation, MqttConfig, PluginsConfig, Problem, SpoolConfig, VariableConfig,
 };
 use mqtt_lab_core::plugin::{LoadError, PluginLoader, PluginSource};
-use mqtt_lab_core::{BuildError, Lab, LabBuilder, Plugin, Role, Variables};
+use mqtt_lab_core::{BuildError, FileStamp, Lab, LabBuilder, Plugin, Role, Variables};
 use mqtt_lab_web::{StoreConfig, WebConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

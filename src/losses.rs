@@ -4,7 +4,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
 
 /// Room that is taken, in bytes.
 const ROOM: usize = 4096;
@@ -16,11 +15,10 @@ impl Losses {
     /// Opens the file and takes the room; what the last stop lost, if anything.
     pub(crate) fn open(database: &str) -> io::Result<(Self, Vec<String>)> {
         let path = format!("{database}.lost");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(Path::new(&path))?;
-        let mut text = String::new();
-        // What another program wrote there is none of ours.
-        let _ = file.by_ref().take(ROOM as u64).read_to_string(&mut text);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut bytes = Vec::with_capacity(ROOM);
+        (&file).take(ROOM as u64).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
         let lost = text.trim_end().lines().map(str::to_owned).collect();
         let mut losses = Self(file);
         losses.write(&[])?;

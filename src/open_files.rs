@@ -46,7 +46,7 @@ fn needed(config: &Config, has_own_broker: bool) -> u64 {
     let of_connection = if has_own_broker { 2 } else { 1 };
     let devices = config.sensor.iter().chain(&config.actuator);
     let devices = devices.map(|device| {
-        let own = if device.plugin.is_some() || device.process.is_some() { OF_PLUGIN } else { 0 };
+        let own = if device.plugin.is_some() { OF_PLUGIN } else { 0 };
         u64::from(device.count) * (of_connection + own)
     });
     BASE + devices.sum::<u64>()

@@ -8,7 +8,6 @@ use crate::open_files;
 use crate::running::Running;
 use crate::signals::Signals;
 use crate::terminal::{Printer, has_colors};
-use mqtt_lab_core::FileStamp;
 use mqtt_lab_core::supervisor::{Supervisor, Weight};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -64,7 +63,7 @@ fn conduct(options: &RunOptions, printer: &Printer) -> Result<(), Failure> {
         stop.send_replace(true);
         tokio::select! {
             ended = &mut lab => outcome(ended).inspect(|()| printer.say("stopped")),
-            () = signals.received() => {
+            () = signals.received_again() => {
                 printer.say("stopped at once");
                 Ok(())
             }

@@ -183,7 +183,6 @@ impl Running {
 
     /// A lab that knows its way to the broker, and who restarts its tasks.
     fn connected(&self, lab: LabBuilder) -> LabBuilder {
-        let lab = lab.supervisor(&self.supervisor);
         let lab = lab.credentials(self.broker.as_ref().and_then(Broker::own_credentials));
         let lab = self.broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
         self.spool.iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()))

@@ -1,11 +1,16 @@
 //! What ends a running lab from outside: Ctrl-C, a service manager, a terminal that is closed.
 
+use std::time::Duration;
+
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A write beyond the limit of a file's size is an error like a full disk. By default the signal ends the program.
 #[cfg(unix)]
 const FILE_SIZE: i32 = 25;
+
+/// Signals within this time are one request.
+const ONE_REQUEST: Duration = Duration::from_millis(500);
 
 /// The signals that ask the lab to stop.
 pub(crate) struct Signals {
@@ -39,6 +44,17 @@ impl Signals {
             if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         })
         .await;
+    }
+
+    /// Waits for one that is meant as a second one: a closing terminal and a service manager may send several at once.
+    pub(crate) async fn received_again(&mut self) {
+        let _ = tokio::time::timeout(ONE_REQUEST, async {
+            loop {
+                self.received().await;
+            }
+        })
+        .await;
+        self.received().await;
     }
 
     #[cfg(not(unix))]

@@ -258,3 +258,99 @@ async fn qos_2_stays_exactly_once_through_many_cuts_in_both_directions() {
         server.abort();
     }
 }
+
+/// Messages that the broker sends while nobody takes events.
+async fn send_many(client: &mut link_fake::Client, version: Version, qos: u8, ids: std::ops::Range<u16>) {
+    for id in ids {
+        client.send(publish_bytes(&publish(id, qos, if qos == 0 { 0 } else { id }), version)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_waits_for_room_gets_it_although_nobody_takes_events() {
+    for version in BOTH {
+        let broker = Broker::start().await;
+        let mut config = broker.config(version);
+        (config.incoming_capacity, config.spool_capacity) = (4, 1);
+        let (link, mut events) = spawn(config);
+        let mut client = broker.welcome(false).await;
+        link.publish(link::Publish::new("t", "first")).await.unwrap();
+        let first = client.publish().await;
+        let waiting = tokio::spawn({
+            let link = link.clone();
+            async move { link.publish(link::Publish::new("t", "second")).await.map(drop) }
+        });
+        send_many(&mut client, version, 0, 1..50).await;
+        // As many as may be under way, behind the others.
+        send_many(&mut client, version, 1, 50..54).await;
+        client.acknowledge(0x40, first.id).await;
+        soon("room", waiting).await.unwrap().unwrap();
+        assert_eq!(client.publish().await.payload, "second");
+        let (mut messages, mut discarded) = (Vec::new(), 0);
+        while messages.len() as u64 + discarded < 53 {
+            match event(&mut events).await {
+                Event::Message(message) => {
+                    messages.push(String::from_utf8(message.payload.to_vec()).unwrap());
+                    message.ack();
+                }
+                Event::Discarded { count } => discarded += count,
+                _ => {}
+            }
+        }
+        assert!(discarded >= 44, "{discarded}");
+        assert_eq!(link.status().discarded, discarded);
+        assert_eq!(messages[messages.len() - 4..], ["50", "51", "52", "53"], "nothing of QoS 1 is discarded");
+        for id in 50..54 {
+            assert_eq!(client.read().await, Packet::Puback(id));
+        }
+        assert_eq!(link.status().reconnects, 0);
+    }
+}
+
+#[tokio::test]
+async fn messages_of_qos_1_that_find_no_room_come_again_and_no_will_fires() {
+    let broker = Broker::start().await;
+    let mut config = broker.config(Version::V311);
+    (config.incoming_capacity, config.spool_capacity) = (4, 1);
+    let (link, mut events) = spawn(config);
+    let mut client = broker.welcome(false).await;
+    link.publish(link::Publish::new("t", "first")).await.unwrap();
+    let first = client.publish().await;
+    let waiting = tokio::spawn({
+        let link = link.clone();
+        async move { link.publish(link::Publish::new("t", "second")).await }
+    });
+    // MQTT 3.1.1 knows no Receive Maximum.
+    send_many(&mut client, Version::V311, 1, 1..21).await;
+    client.acknowledge(0x40, first.id).await;
+    let delivery = soon("room", waiting).await.unwrap().unwrap();
+    let second = client.publish().await;
+    client.acknowledge(0x40, second.id).await;
+    soon("delivery", delivery).await.unwrap();
+    let mut received = Vec::new();
+    for _ in 0..4 {
+        let message = message(&mut events).await;
+        received.push(message.packet_id.unwrap());
+        message.ack();
+    }
+    let mut disconnected = false;
+    loop {
+        match client.read().await {
+            Packet::Puback(_) => {}
+            Packet::Disconnect => disconnected = true,
+            Packet::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(disconnected, "the will does not fire");
+    let mut client = broker.welcome(true).await;
+    for id in 5..21 {
+        let again = Publish { dup: true, ..publish(id, 1, id) };
+        client.send(publish_bytes(&again, Version::V311)).await;
+        let message = message(&mut events).await;
+        received.push(message.packet_id.unwrap());
+        message.ack();
+        assert_eq!(client.read().await, Packet::Puback(id));
+    }
+    assert_eq!(received, (1..21).collect::<Vec<_>>());
+}

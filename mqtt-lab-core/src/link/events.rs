@@ -21,6 +21,12 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// Messages of QoS 0 were discarded: there was no room for them, and a publisher waited for room in the
+    /// spool, so that acknowledgements behind them had to be read.
+    Discarded {
+        /// How many since the last such event.
+        count: u64,
+    },
     /// A message arrived; at QoS 1 and 2 it is to be acknowledged ([`Incoming::ack`]).
     Message(Incoming),
 }
@@ -29,9 +35,10 @@ pub enum Event {
 ///
 /// It holds at most [`incoming_capacity`](super::LinkConfig::incoming_capacity) messages; then the
 /// link stops reading, which slows the broker down. Acknowledgements of the broker wait meanwhile,
-/// too, so the task that takes events must not wait in [`Link::publish`](super::Link::publish) with
-/// a spool that may be full, nor for a [`Delivery`](super::Delivery). Dropping it discards what
-/// arrives.
+/// too, so the task that takes events must not wait for a [`Delivery`](super::Delivery). It may wait in
+/// [`Link::publish`](super::Link::publish): as long as somebody does, the link reads on, discards messages
+/// of QoS 0 that find no room ([`Event::Discarded`]) and leaves those of QoS 1 and 2 with the broker.
+/// Dropping `Events` discards what arrives.
 #[derive(Debug)]
 pub struct Events {
     shared: Arc<Shared>,

@@ -41,6 +41,9 @@ pub(super) enum Failure {
     /// By the program that has the link.
     #[error("reconnecting, so that the broker redelivers what was not acknowledged")]
     Reconnecting,
+    /// Some were left unacknowledged because there was no room for them.
+    #[error("reconnecting to get the messages that found no room")]
+    Overrun,
     /// By a person.
     #[error("the connection was cut by hand")]
     Unplugged,

@@ -90,7 +90,9 @@ impl Link {
             return self.try_publish(publish);
         }
         validate::publish(&publish, self.shared.max_packet_size)?;
-        self.shared.room.acquire().await.map_err(|_| PublishError::Closed)?.forget();
+        if !self.shared.wait_for_room().await {
+            return Err(PublishError::Closed);
+        }
         self.accept(publish)
     }
 

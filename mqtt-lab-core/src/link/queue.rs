@@ -5,13 +5,14 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
-use super::Event;
 use super::shared::locked;
+use super::{Event, Qos};
 
 /// Holds `capacity` messages; never waits. Empty, it holds no memory.
 ///
 /// News of the connection always fit, messages only while there is room: the task asks before it
-/// reads one.
+/// reads one. While a publisher waits for room in the spool, `capacity` holds for messages of QoS 1 and
+/// 2 alone, so the queue may hold twice as many.
 #[derive(Debug)]
 pub(super) struct EventQueue {
     capacity: usize,
@@ -22,6 +23,8 @@ pub(super) struct EventQueue {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
+    /// Messages of QoS 1 and 2 among them.
+    reliable: usize,
     /// The task found no room and wants to hear when there is some.
     starving: bool,
     /// No more events will come.
@@ -40,6 +43,12 @@ impl EventQueue {
         let mut state = locked(&self.state);
         state.starving = state.events.len() >= self.capacity && !state.discarding;
         !state.starving
+    }
+
+    /// Whether a message of QoS 1 or 2 fits if those of QoS 0 do not count. An MQTT 5 broker never has more
+    /// of them under way.
+    pub(super) fn has_room_for_reliable(&self) -> bool {
+        locked(&self.state).reliable < self.capacity
     }
 
     /// Adds an event and wakes whoever waits for one.
@@ -64,6 +73,7 @@ impl EventQueue {
         if state.events.len() >= self.capacity {
             merge(&mut state.events);
         }
+        state.reliable += usize::from(is_reliable(&event));
         state.events.push_back(event);
     }
 
@@ -73,6 +83,7 @@ impl EventQueue {
             {
                 let mut state = locked(&self.state);
                 if let Some(event) = state.events.pop_front() {
+                    state.reliable -= usize::from(is_reliable(&event));
                     let room = state.starving && state.events.len() <= self.capacity / 2;
                     state.starving &= !room;
                     if state.events.is_empty() {
@@ -99,6 +110,7 @@ impl EventQueue {
         let mut state = locked(&self.state);
         state.discarding = true;
         let events = std::mem::take(&mut state.events);
+        state.reliable = 0;
         drop(state);
         drop(events);
     }
@@ -107,10 +119,15 @@ impl EventQueue {
 /// Keeps a full queue from growing while the connection comes and goes: two changes at its end
 /// that cancel each other out are left out.
 fn merge(events: &mut VecDeque<Event>) {
-    let mut last = events.iter().rev().take(2).map(|event| matches!(event, Event::Message(_)));
-    if (last.next(), last.next()) == (Some(false), Some(false)) {
+    let news = |event: &Event| matches!(event, Event::Connected { .. } | Event::Disconnected { .. });
+    let mut last = events.iter().rev().take(2).map(news);
+    if (last.next(), last.next()) == (Some(true), Some(true)) {
         events.truncate(events.len() - 2);
     }
+}
+
+fn is_reliable(event: &Event) -> bool {
+    matches!(event, Event::Message(message) if message.qos != Qos::AtMostOnce)
 }
 
 #[cfg(test)]
@@ -157,12 +174,28 @@ mod tests {
         while let Some(event) = queue.next().await.0 {
             count += 1;
             match event {
-                Event::Message(_) => {}
+                Event::Message(_) | Event::Discarded { .. } => {}
                 Event::Disconnected { .. } => assert!(std::mem::take(&mut connected)),
                 Event::Connected { .. } => assert!(!std::mem::replace(&mut connected, true)),
             }
         }
         assert!(connected && count <= 4, "{count}");
+    }
+
+    #[tokio::test]
+    async fn messages_of_qos_0_take_no_room_from_the_others() {
+        let queue = EventQueue::new(2);
+        let mut unreliable = Incoming::detached("t", "p");
+        unreliable.qos = Qos::AtMostOnce;
+        queue.push(Event::Message(unreliable));
+        queue.push(message());
+        assert!(!queue.has_room() && queue.has_room_for_reliable());
+        queue.push(message());
+        assert!(!queue.has_room_for_reliable());
+        queue.next().await;
+        assert!(!queue.has_room_for_reliable());
+        queue.next().await;
+        assert!(queue.has_room_for_reliable());
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct Session<'a> {
     watchdog: Watchdog,
     /// The queue of events is full: do not read.
     deaf: bool,
+    /// A message of QoS 1 or 2 found no room: it, and what follows it, comes again on the next connection.
+    overrun: bool,
     progress: bool,
     done: Vec<(Reply, Done)>,
 }
@@ -80,6 +82,7 @@ impl<'a> Session<'a> {
             subscriber: Subscriber::new(&subscriptions),
             watchdog: Watchdog::new(Duration::from_secs(keep_alive_s.into()), Instant::now()),
             deaf: false,
+            overrun: false,
             progress: false,
             done: Vec::new(),
         }
@@ -110,6 +113,9 @@ impl<'a> Session<'a> {
                 return Err(Failure::Reconnecting);
             }
             self.read_packets()?;
+            if self.overrun && self.shared.queue.has_room() && self.shared.stopping() == Stop::No {
+                return self.reconnect().await;
+            }
             // Before what there is to send: what was accepted before the stop is then seen.
             let stop = self.shared.stopping();
             let idle = self.gather()?;
@@ -155,11 +161,12 @@ impl<'a> Session<'a> {
     /// Takes the packets that were read, and then lets the reader of the events know.
     fn read_packets(&mut self) -> Result<(), Failure> {
         let taken = self.take_packets();
+        self.shared.report_discarded();
         self.shared.queue.announce();
         taken
     }
 
-    /// Up to a message for which there is no room.
+    /// Up to a message for which there is no room, unless acknowledgements must be read.
     fn take_packets(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.deaf) {
             // Answers may have been waiting unread.
@@ -167,8 +174,8 @@ impl<'a> Session<'a> {
             self.watchdog.progressed(Instant::now());
         }
         while let Some(head) = self.read.first() {
-            let room = head >> 4 != wire::PUBLISH || self.shared.queue.has_room();
-            if !room && self.shared.stopping() == Stop::No {
+            let room = self.has_room(*head);
+            if !room && self.shared.stopping() == Stop::No && !self.shared.needs_acknowledgements() {
                 self.deaf = true;
                 return Ok(());
             }
@@ -179,6 +186,17 @@ impl<'a> Session<'a> {
             self.take(packet, room)?;
         }
         Ok(())
+    }
+
+    /// Whether the packet that begins with `head` can be delivered.
+    fn has_room(&self, head: u8) -> bool {
+        if head >> 4 != wire::PUBLISH {
+            return true;
+        }
+        let reliable = head & 0b110 != 0;
+        let room = self.shared.queue.has_room()
+            || reliable && self.shared.needs_acknowledgements() && self.shared.queue.has_room_for_reliable();
+        room && !(reliable && self.overrun)
     }
 
     /// Takes a packet; `room`: a message fits into the queue.
@@ -208,6 +226,11 @@ impl<'a> Session<'a> {
             let message = Incoming::new(publish, packet_id, duplicate, acknowledger);
             if room {
                 self.shared.queue.add(Event::Message(message));
+            } else if message.qos == Qos::AtMostOnce {
+                self.shared.discarded();
+            } else {
+                // Dropped without acknowledgement.
+                self.overrun = true;
             }
         }
         Ok(())
@@ -218,9 +241,8 @@ impl<'a> Session<'a> {
         locked(&self.shared.outgoing).ack(id, outgoing::Ack::Suback)?;
         let Some(downgrades) = self.subscriber.answer(id, codes) else { return Ok(()) };
         let subscribed = self.subscriber.is_idle();
-        for downgrade in &downgrades {
-            tracing::warn!(%downgrade, "the broker does not grant a subscription as asked");
-        }
+        let broker = self.shared.status.borrow().broker.clone();
+        downgrades.iter().for_each(|downgrade| self.shared.log_downgrade(&broker, downgrade));
         self.shared.update(|status| {
             status.subscribed = subscribed;
             status.downgrades.extend(downgrades);
@@ -309,9 +331,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Ends the connection in order, so that no will fires, and goes on with its session on the next one.
+    async fn reconnect(&mut self) -> Result<(), Failure> {
+        self.version.disconnect(false, &mut self.write);
+        self.finish().await;
+        Err(Failure::Overrun)
+    }
+
     /// DISCONNECT, then read to the end, so that no reset overtakes it: the will would fire.
     async fn say_goodbye(&mut self) {
         self.version.disconnect(!self.keep_session, &mut self.write);
+        self.finish().await;
+    }
+
+    /// Writes what is left and waits until the broker closes the connection.
+    async fn finish(&mut self) {
         let goodbye = async {
             self.socket.write_all(&mut self.write).await?;
             self.socket.finish().await

@@ -1,10 +1,11 @@
 //! What the handles of a link and its task have in common.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 
 use super::delivery::{Delivered, Delivery, Reply};
 use super::inbox::{Inbox, Ticket};
@@ -12,7 +13,12 @@ use super::outgoing::{Done, Outgoing};
 use super::queue::EventQueue;
 use super::status::{Counters, count};
 use super::wire::Message;
-use super::{DeliveryError, LinkConfig, LinkError, LinkStatus, Plug, Publish, SpoolPolicy, Subscription};
+use super::{
+    DeliveryError, Event, LinkConfig, LinkError, LinkStatus, Plug, Publish, SpoolPolicy, Subscription,
+};
+
+/// Downgrades remembered, so that each is logged once.
+const MAX_LOGGED: usize = 256;
 
 /// Locks; the data behind every lock here is valid between two statements, so a panic elsewhere
 /// does not spoil it.
@@ -64,15 +70,21 @@ pub(super) struct Shared {
     pub(super) room: Semaphore,
     /// Messages of an earlier process beyond the capacity: they end without making room.
     surplus: AtomicUsize,
+    /// Publishers that wait for it.
+    waiting: AtomicUsize,
     pub(super) inbox: Mutex<Inbox>,
     pub(super) queue: EventQueue,
     pub(super) opening: Mutex<Opening>,
     /// There is something new for the task, whatever it is.
     pub(super) wake: Notify,
     pub(super) counters: Counters,
+    /// Discarded messages that the reader of the events does not know of.
+    unreported: AtomicU64,
     pub(super) status: watch::Sender<LinkStatus>,
     /// The present connection is to be exchanged for a new one.
     pub(super) reconnect: AtomicBool,
+    /// Downgrades that were logged: they come again with every connection.
+    logged: Mutex<BTreeSet<String>>,
     /// Whether it may connect and speak.
     pub(super) plug: watch::Sender<Plug>,
     /// Once the task is over: the messages whose end nobody knows.
@@ -116,6 +128,7 @@ impl Shared {
             outgoing: Mutex::new(outgoing),
             room: Semaphore::new(room),
             surplus: AtomicUsize::new(surplus),
+            waiting: AtomicUsize::new(0),
             inbox: Mutex::default(),
             queue: EventQueue::new(config.incoming_capacity),
             opening: Mutex::new(Opening {
@@ -126,11 +139,43 @@ impl Shared {
             }),
             wake: Notify::new(),
             counters: Counters::default(),
+            unreported: AtomicU64::new(0),
             status: watch::Sender::new(status),
             reconnect: AtomicBool::new(false),
+            logged: Mutex::default(),
             plug: watch::Sender::new(Plug::In),
             ended: watch::Sender::new(None),
             stop: AtomicU8::new(Stop::No as u8),
+        }
+    }
+
+    /// Waits for room in the spool. False: the link is closed.
+    pub(super) async fn wait_for_room(&self) -> bool {
+        if let Ok(permit) = self.room.try_acquire() {
+            permit.forget();
+            return true;
+        }
+        let _waiting = Waiting::new(self);
+        self.room.acquire().await.map(SemaphorePermit::forget).is_ok()
+    }
+
+    /// Somebody waits for room, perhaps the reader of the events: acknowledgements must be read.
+    pub(super) fn needs_acknowledgements(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// A message of QoS 0 was discarded.
+    pub(super) fn discarded(&self) {
+        count(&self.counters.discarded);
+        count(&self.unreported);
+    }
+
+    /// Reports what was discarded once there is room again. News of it always fit, but must not fill a queue
+    /// that nobody empties.
+    pub(super) fn report_discarded(&self) {
+        if self.unreported.load(Ordering::Relaxed) > 0 && self.queue.has_room() {
+            let count = self.unreported.swap(0, Ordering::Relaxed);
+            self.queue.push(Event::Discarded { count });
         }
     }
 
@@ -228,6 +273,15 @@ impl Shared {
         }
     }
 
+    /// Logs what a broker does not support, once per link.
+    pub(super) fn log_downgrade(&self, broker: &str, downgrade: &str) {
+        let mut logged = locked(&self.logged);
+        if logged.len() < MAX_LOGGED && logged.insert(format!("{broker} {downgrade}")) {
+            drop(logged);
+            tracing::warn!(broker, downgrade, "the broker does not support everything that is configured");
+        }
+    }
+
     /// The status with fresh counters.
     pub(super) fn snapshot(&self) -> LinkStatus {
         let mut status = self.status.borrow().clone();
@@ -310,6 +364,23 @@ impl super::disk::Holds for Shared {
 
     fn count(&self) -> usize {
         locked(&self.outgoing).unfinished()
+    }
+}
+
+/// Counts a publisher that waits for room in the spool.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::SeqCst);
+        shared.wake.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

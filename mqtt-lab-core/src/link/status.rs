@@ -31,6 +31,8 @@ pub struct LinkStatus {
     pub rejected: u64,
     /// Messages lost to a full spool, by the policies `DropOldest` and `Error`.
     pub dropped: u64,
+    /// Received messages of QoS 0 that were discarded; see [`Event::Discarded`](super::Event::Discarded).
+    pub discarded: u64,
     /// Messages sent on this connection and not yet acknowledged.
     pub in_flight: usize,
     /// Messages accepted and not yet sent on this connection.
@@ -46,6 +48,7 @@ pub(super) struct Counters {
     pub(super) acked: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) dropped: AtomicU64,
+    pub(super) discarded: AtomicU64,
     pub(super) connects: AtomicU64,
 }
 
@@ -55,6 +58,7 @@ impl Counters {
         status.acked = self.acked.load(Ordering::Relaxed);
         status.rejected = self.rejected.load(Ordering::Relaxed);
         status.dropped = self.dropped.load(Ordering::Relaxed);
+        status.discarded = self.discarded.load(Ordering::Relaxed);
         status.reconnects = self.connects.load(Ordering::Relaxed).saturating_sub(1);
     }
 }

@@ -84,9 +84,7 @@ impl<'a> Task<'a> {
         self.session_at = Some(self.at);
         self.failed = 0;
         let broker = self.peers[self.at].address.clone();
-        for downgrade in &greeting.downgrades {
-            tracing::warn!(%broker, %downgrade, "the broker can do less than configured");
-        }
+        greeting.downgrades.iter().for_each(|downgrade| self.shared.log_downgrade(&broker, downgrade));
         tracing::info!(%broker, client = %self.config.client_id, session_present, "connected");
         let (version, downgrades) = (greeting.version, greeting.downgrades.clone());
         let mut session = Session::new(self.shared, &self.config, greeting, same);

@@ -31,10 +31,18 @@ pub(crate) enum Received {
     Stray,
 }
 
-/// The last command ids with their answers.
+/// A command that was answered. Its id belongs to the channel: two senders that count from 1 do not collide.
+#[derive(Debug)]
+struct Answered {
+    channel: String,
+    id: String,
+    payload: String,
+}
+
+/// The last commands with an id.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
-    answered: VecDeque<(String, String)>,
+    answered: VecDeque<Answered>,
 }
 
 impl Commands {
@@ -59,7 +67,7 @@ impl Commands {
             }
         };
         let order = order(command.id);
-        if let Some(answer) = self.answer_to(command.id) {
+        if let Some(answer) = self.answer_to(&order) {
             return Received::Again(order, answer.to_owned());
         }
         if message.retain {
@@ -75,8 +83,10 @@ impl Commands {
         Received::Order(order, value)
     }
 
-    fn answer_to(&self, id: Option<&str>) -> Option<&str> {
-        self.answered.iter().find(|(known, _)| Some(known.as_str()) == id).map(|(_, answer)| answer.as_str())
+    fn answer_to(&self, order: &Order) -> Option<&str> {
+        let id = order.id.as_deref()?;
+        let same = |answered: &&Answered| answered.id == id && answered.channel == order.channel;
+        self.answered.iter().find(same).map(|answered| answered.payload.as_str())
     }
 
     /// Remembers what became of a command and returns the answer's payload.
@@ -92,7 +102,8 @@ impl Commands {
             if self.answered.len() == REMEMBERED {
                 self.answered.pop_front();
             }
-            self.answered.push_back((id.clone(), payload.clone()));
+            let (channel, id) = (order.channel.clone(), id.clone());
+            self.answered.push_back(Answered { channel, id, payload: payload.clone() });
         }
         payload
     }
@@ -159,6 +170,15 @@ mod tests {
         let answer = commands.answer(&order, &Ok(Some(Value::Bool(true))));
         assert_eq!(answer, r#"{"id":"c1","ok":true,"v":true}"#);
         assert_eq!(receive(&commands, r#"{"v":true,"id":"c1"}"#), Received::Again(order, answer));
+    }
+
+    #[test]
+    fn the_same_id_on_another_channel_is_another_command() {
+        let mut commands = Commands::default();
+        commands.answer(&order(r#"{"v":true,"id":"c1"}"#), &Ok(Some(Value::Bool(true))));
+        let message = Incoming::detached("lab/demo/led/blink/set", r#"{"v":true,"id":"c1"}"#);
+        let received = commands.receive("lab", &message, |_| Some(Datatype::Bool));
+        assert!(matches!(received, Received::Order(..)), "{received:?}");
     }
 
     #[test]

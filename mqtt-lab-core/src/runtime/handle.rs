@@ -1,6 +1,7 @@
 //! The two ends of a running device: who commands it, and what its task hears.
 
 use super::construct::{construct, unknown_names};
+use super::inputs::Inputs;
 use super::{DeviceSpec, DeviceTask, Instance, InstanceError};
 use crate::Description;
 use crate::link::{Link, LinkError};
@@ -34,6 +35,8 @@ pub(crate) struct Face {
     pub(crate) description: Arc<Description>,
     /// None as long as it waits for the one before it, or is being constructed.
     pub(crate) link: Option<Link>,
+    /// What it had received from other devices when it left.
+    pub(crate) inputs: Inputs,
 }
 
 /// A new instance for a running device.
@@ -103,7 +106,12 @@ impl DeviceHandle {
         birth: Birth,
         constructing: Arc<Semaphore>,
     ) -> (Self, impl Future<Output = (String, Result<(), LinkError>)> + Send + 'static) {
-        let face = Face { spec: Arc::clone(&birth.spec), description: Arc::default(), link: None };
+        let face = Face {
+            spec: Arc::clone(&birth.spec),
+            description: Arc::default(),
+            link: None,
+            inputs: Inputs::default(),
+        };
         let (face, seen) = watch::channel(face);
         let (leave, leaving) = watch::channel(Leave::No);
         let (swaps, heard) = mpsc::channel(1);
@@ -153,8 +161,10 @@ impl DeviceHandle {
 async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> (String, Result<(), LinkError>) {
     let Birth { spec, instance, after } = birth;
     let name = spec.name();
+    let mut inherited = Inputs::default();
     if let Some(before) = after {
-        ended(before).await;
+        ended(before.clone()).await;
+        inherited = before.borrow().inputs.clone();
     }
     let instance = match instance {
         Some(instance) => instance,
@@ -167,7 +177,7 @@ async fn live(birth: Birth, ears: Ears, constructing: Arc<Semaphore>) -> (String
     if let Leave::Stopped | Leave::Replaced { clear: false } = ears.leave() {
         return (name, Ok(()));
     }
-    let task = match DeviceTask::new(spec, instance, ears) {
+    let task = match DeviceTask::new(spec, instance, ears, &inherited) {
         Ok(task) => Box::new(task),
         Err(error) => {
             tracing::error!(device = name, %error, "the device does not run");

@@ -8,11 +8,9 @@ use crate::actor::{QUEUE, Request, serve};
 use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value, panicked};
 use mqtt_lab_wire::Trigger;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -121,7 +119,7 @@ impl Instance {
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
-                    ended = caught(device) => ended,
+                    ended = panicked::caught(device) => ended,
                 }
             });
             // A cooperative device never blocks, so there is nothing to interrupt.
@@ -226,15 +224,6 @@ async fn live(
     if born.send(Ok(description)).is_ok() {
         serve(&mut *device, event, &mut queue).await;
     }
-}
-
-/// Runs a future; a panic inside becomes an error with the panic's text.
-async fn caught(mut future: Pin<&mut impl Future<Output = ()>>) -> Result<(), String> {
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panicked::text(&*panic))),
-    })
-    .await
 }
 
 /// A device's thread, counted.

@@ -6,13 +6,17 @@
 mod commands;
 mod construct;
 mod controls;
+mod device_log;
 mod device_task;
+mod errors;
 mod flood;
 mod handle;
+mod inputs;
 mod instance;
 mod interrupt;
 mod publisher;
 mod sampler;
+mod source;
 mod spec;
 
 pub(crate) use construct::{CONSTRUCTING, construct, problems_of, some_at_a_time, unknown_names};

@@ -72,6 +72,13 @@ impl DeviceSpec {
         Topic::of_channel(&self.root, input).to_string()
     }
 
+    /// The topic on which the device describes itself to which a channel of `inputs` belongs.
+    pub(crate) fn input_info(&self, input: &str) -> String {
+        let mut names = input.splitn(3, '/');
+        let (group, id) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        Address::of_foreign(&self.root, group, id).info().to_string()
+    }
+
     /// `group/id`, as people read it.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.group, self.id)

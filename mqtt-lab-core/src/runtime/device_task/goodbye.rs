@@ -16,6 +16,9 @@ impl DeviceTask {
         self.reading = None;
         let life = std::mem::replace(&mut self.life, Life::Down(Instant::now()));
         let leave = self.ears.leave();
+        // Another device under this name follows the same values.
+        let inputs = std::mem::take(&mut self.inputs);
+        self.ears.face.send_modify(|face| face.inputs = inputs);
         let mut last = vec![self.publisher.stats()];
         last.extend(self.publisher.enter(State::Disconnected));
         match leave {

@@ -23,10 +23,13 @@ impl DeviceTask {
         let what = if spec.holds_variables() { "other variables" } else { "its plugin loaded again" };
         tracing::info!(device = self.spec.name(), "goes on with {what}");
         self.reading = None;
-        self.errors = 0;
+        self.errors.replaced();
         self.pause = FIRST_PAUSE;
         self.adopt(spec, instance).await;
-        self.say("").await;
+        self.show_errors().await;
+        // The new plugin may take what the old one failed on.
+        self.inputs.retry();
+        self.restore_inputs().await;
         true
     }
 }
