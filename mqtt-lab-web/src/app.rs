@@ -106,6 +106,7 @@ pub(crate) struct PartView {
     /// Messages that wait in memory until it works again.
     pub(crate) waiting: u64,
     pub(crate) restarts: u64,
+    pub(crate) panics: u64,
     last_panic: Option<String>,
 }
 
@@ -119,6 +120,7 @@ impl From<PartStatus> for PartView {
             since_ms: since.map(|since| Millis(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))),
             waiting: status.waiting,
             restarts: status.restarts,
+            panics: status.panics,
             last_panic: status.last_panic,
         }
     }

@@ -154,23 +154,7 @@ impl Lab {
     }
 
     pub(crate) fn request_text(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.web).expect("the dashboard listens");
-        let body = body.unwrap_or_default();
-        let host = &self.web;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .expect("the request is sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("an answer");
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        (status, if chunked { dechunk(body) } else { body.to_owned() })
+        http(&self.web, method, path, body).expect("the dashboard answers")
     }
 
     /// Asks again and again until `wanted` finds what it looks for.
@@ -218,6 +202,27 @@ impl Drop for Lab {
 pub(crate) async fn publish(link: &Link, topic: &str, payload: impl Into<Vec<u8>>) {
     let delivery = link.publish(Publish::new(topic, payload.into())).await.expect("accepted");
     delivery.await.expect("acknowledged");
+}
+
+/// One HTTP request; status and body, `None` where nobody answers.
+pub(crate) fn http(host: &str, method: &str, path: &str, body: Option<&str>) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(host).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let body = body.unwrap_or_default();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok())?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some((status, if chunked { dechunk(body) } else { body.to_owned() }))
 }
 
 pub(crate) fn signal(name: &str, pid: u32) {

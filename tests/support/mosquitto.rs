@@ -44,6 +44,16 @@ impl Mosquitto {
         self.child.wait().expect("it ends");
     }
 
+    /// It keeps its connections and answers nothing.
+    pub(crate) fn freeze(&self) {
+        super::signal("STOP", self.child.id());
+    }
+
+    /// The opposite.
+    pub(crate) fn thaw(&self) {
+        super::signal("CONT", self.child.id());
+    }
+
     /// As an orderly system does: SIGTERM, and wait.
     pub(crate) fn stop(&mut self) {
         super::signal("TERM", self.child.id());

@@ -47,6 +47,11 @@ fn text(app: &App) -> String {
     for part in &parts {
         let _ = writeln!(text, "mqtt_lab_part_restarts_total{{part=\"{}\"}} {}", part.part, part.restarts);
     }
+    text.push_str("# HELP mqtt_lab_part_panics_total Panics since the start.\n");
+    text.push_str("# TYPE mqtt_lab_part_panics_total counter\n");
+    for part in &parts {
+        let _ = writeln!(text, "mqtt_lab_part_panics_total{{part=\"{}\"}} {}", part.part, part.panics);
+    }
     text.push_str("# HELP mqtt_lab_part_waiting Messages that wait in memory for the part.\n");
     text.push_str("# TYPE mqtt_lab_part_waiting gauge\n");
     for part in &parts {
