@@ -13,6 +13,7 @@ use super::errors::{Cause, Errors};
 use super::flood::Flood;
 use super::inputs::Inputs;
 use super::instance::{Answer, Instance, InstanceError};
+use super::liveness::{Liveness, Sign};
 use super::publisher::Publisher;
 use super::{DeviceSpec, Ears, Heard, Leave, Swap};
 use crate::link::{Event, Events, Link, LinkConfig, LinkError, Subscription};
@@ -81,6 +82,9 @@ pub(crate) struct DeviceTask {
     errors: Errors,
     log: DeviceLog,
     flood: Flood,
+    liveness: Liveness,
+    /// A cooperative instance has blocked a worker: the next one gets its own thread.
+    blocks: bool,
     pause: Duration,
     ears: Ears,
 }
@@ -92,6 +96,7 @@ enum Wake {
     Link(Option<Event>),
     Read(Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>),
     Hung,
+    Sign(Sign),
     NextEvent,
     Sources,
     Started(Result<Instance, InstanceError>),
@@ -136,6 +141,7 @@ impl DeviceTask {
             face.link = Some(link.clone());
             face.description = Arc::clone(publisher.description());
         });
+        let liveness = Liveness::alive(spec.read_timeout());
         Ok(Self {
             spec,
             publisher,
@@ -150,6 +156,8 @@ impl DeviceTask {
             errors,
             log,
             flood: Flood::default(),
+            liveness,
+            blocks: false,
             pause: FIRST_PAUSE,
             ears,
         })
@@ -190,6 +198,7 @@ impl DeviceTask {
                 Wake::Link(None) => return Err(LinkError::Closed),
                 Wake::Read(answer) => self.read(answer).await,
                 Wake::Hung => Box::pin(self.hung()).await,
+                Wake::Sign(sign) => Box::pin(self.sign(sign)).await,
                 Wake::NextEvent => self.start_reading(),
                 Wake::Sources => Box::pin(self.report_sources()).await,
                 Wake::Started(instance) => Box::pin(self.started(instance)).await,
@@ -220,6 +229,7 @@ impl DeviceTask {
             answer = answered(&mut self.reading) => Wake::Read(answer),
             () = at(deadline) => Wake::Hung,
             wake = changed(&mut self.life) => wake,
+            sign = self.liveness.sign(), if up => Wake::Sign(sign),
             () = sleep_until(self.next_event), if up && !polled && idle => Wake::NextEvent,
             () = at(self.inputs.due()) => Wake::Sources,
             _ = ticks.tick(), if up && polled => Wake::Tick,

@@ -26,6 +26,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Time that a panic gets to unwind.
 const UNWINDING: Duration = Duration::from_secs(5);
 
+/// Time in which an aborted device ends if it yields at all.
+const ABORTING: Duration = Duration::from_millis(500);
+
 /// Why a device is of no use any more, or why it refused.
 #[derive(Clone, Debug)]
 pub(crate) enum InstanceError {
@@ -41,6 +44,8 @@ pub(crate) enum InstanceError {
     Panicked(String),
     /// No answer in time.
     Hung(Duration),
+    /// The constructor of a cooperative kind gave no answer in time, and blocks the thread that it shares.
+    Blocks(Duration),
     /// No thread left.
     NoThread,
 }
@@ -71,10 +76,19 @@ impl fmt::Display for InstanceError {
             Self::Description(error) => write!(f, "describes itself wrongly: {error}"),
             Self::Returned(error) => write!(f, "{error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::Hung(limit) => write!(f, "did not answer within {limit:?}"),
+            Self::Hung(limit) | Self::Blocks(limit) => write!(f, "did not answer within {limit:?}"),
             Self::NoThread => write!(f, "all {MAX_THREADS} device threads are in use, some by hung devices"),
         }
     }
+}
+
+/// Where a device runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// On the shared workers if its kind is cooperative.
+    AsItsKind,
+    /// On its own thread, because it has blocked a worker.
+    OnOwnThread,
 }
 
 /// A constructed device. Dropping it ends the device at its next `.await`.
@@ -107,12 +121,13 @@ impl Instance {
         kind: Kind,
         settings: Settings,
         limit: Duration,
+        start: Start,
     ) -> Result<Self, InstanceError> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let (born, birth) = oneshot::channel();
         let (ended, mut end) = oneshot::channel();
         let (owner, abandoned) = oneshot::channel();
-        let cooperative = kind.is_cooperative();
+        let cooperative = kind.is_cooperative() && start == Start::AsItsKind;
         let life = async move {
             let hook = Hook::default();
             // In its place once: thousands of these live at the same time.
@@ -144,10 +159,8 @@ impl Instance {
             Ok(Err(_)) => {
                 Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
             }
-            Err(_) => {
-                abort.iter().for_each(AbortHandle::abort);
-                Err(InstanceError::Hung(limit))
-            }
+            Err(_) if still_runs(abort.as_ref()).await => Err(InstanceError::Blocks(limit)),
+            Err(_) => Err(InstanceError::Hung(limit)),
         }
     }
 
@@ -161,6 +174,13 @@ impl Instance {
         // A full queue or a device that is gone drops `answer`, which the awaiting side sees.
         let _ = self.requests.try_send(Request::Read(answer));
         reading
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) fn ping(&self) -> Answer {
+        let (answer, alive) = oneshot::channel();
+        let _ = self.requests.try_send(Request::Ping(answer));
+        alive
     }
 
     /// Hands over a checked value; gives up after `limit`.
@@ -189,6 +209,11 @@ impl Instance {
         }
     }
 
+    /// Ends a cooperative device that hangs. True: it does not even end, but blocks a thread that it shares.
+    pub(crate) async fn blocks_a_worker(&self) -> bool {
+        still_runs(self.abort.as_ref()).await
+    }
+
     /// Ends the device and waits until it is gone with all it held, at most for `limit`.
     pub(crate) async fn end(mut self, limit: Duration) {
         // Closes the queue of requests.
@@ -203,6 +228,18 @@ impl Drop for Instance {
         // A thread ends by itself when its owner is gone; one that is blocked is left alone and stays counted.
         self.abort.iter().for_each(AbortHandle::abort);
     }
+}
+
+/// Aborts a cooperative device. Whether it runs all the same, because it never yields.
+async fn still_runs(abort: Option<&AbortHandle>) -> bool {
+    let Some(abort) = abort else { return false };
+    abort.abort();
+    let ended = async {
+        while !abort.is_finished() {
+            tokio::time::sleep(ABORTING / 10).await;
+        }
+    };
+    tokio::time::timeout(ABORTING, ended).await.is_err()
 }
 
 /// The device's side: construct, describe, answer until the queue is closed.
