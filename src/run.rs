@@ -215,10 +215,10 @@ impl Running {
 
     /// Devices say goodbye, then the last samples are stored, then the broker ends.
     async fn stop(self) {
-        for (device, error) in self.devices.stop().await {
-            match self.spool {
-                Some(_) => tracing::warn!(device, %error, "the rest waits in the spool for the next start"),
-                None => tracing::error!(device, %error, "not everything was delivered"),
+        for undelivered in self.devices.stop().await {
+            match undelivered.lost == 0 && undelivered.error.is_none() {
+                true => tracing::warn!("{undelivered}"),
+                false => tracing::error!("{undelivered}"),
             }
         }
         if let Some(web) = self.web {

@@ -99,6 +99,8 @@ pub(crate) struct Instance {
     /// The panic's text, sent when the device is gone.
     end: oneshot::Receiver<String>,
     abort: Option<AbortHandle>,
+    /// Its end has the device end in good order.
+    leave: Option<oneshot::Sender<()>>,
     /// Its end is seen by the device's thread.
     _owner: oneshot::Sender<()>,
 }
@@ -127,12 +129,13 @@ impl Instance {
         let (born, birth) = oneshot::channel();
         let (ended, mut end) = oneshot::channel();
         let (owner, abandoned) = oneshot::channel();
+        let (leave, leaving) = oneshot::channel();
         let cooperative = kind.is_cooperative() && start == Start::AsItsKind;
         let life = async move {
             let hook = Hook::default();
             // In its place once: thousands of these live at the same time.
             let life = pin!(async {
-                let device = pin!(live(kind, settings, born, queue, &hook));
+                let device = pin!(live(kind, settings, born, queue, leaving, &hook));
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
@@ -152,9 +155,14 @@ impl Instance {
             None
         };
         match tokio::time::timeout(limit, birth).await {
-            Ok(Ok(description)) => {
-                Ok(Self { description: description?, requests, end, abort, _owner: owner })
-            }
+            Ok(Ok(description)) => Ok(Self {
+                description: description?,
+                requests,
+                end,
+                abort,
+                leave: Some(leave),
+                _owner: owner,
+            }),
             // Its sender is gone: the constructor or `describe` panicked.
             Ok(Err(_)) => {
                 Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
@@ -216,9 +224,7 @@ impl Instance {
 
     /// Ends the device and waits until it is gone with all it held, at most for `limit`.
     pub(crate) async fn end(mut self, limit: Duration) {
-        // Closes the queue of requests.
-        (self.requests, _) = mpsc::channel(1);
-        self.abort.iter().for_each(AbortHandle::abort);
+        self.leave = None;
         let _ = tokio::time::timeout(limit, &mut self.end).await;
     }
 }
@@ -248,6 +254,7 @@ async fn live(
     settings: Settings,
     born: oneshot::Sender<Result<Description, InstanceError>>,
     mut queue: mpsc::Receiver<Request>,
+    leaving: oneshot::Receiver<()>,
     hook: &Hook,
 ) {
     let mut device = match kind.create(settings).await {
@@ -261,7 +268,11 @@ async fn live(
     hook.set(device.interrupt());
     let event = description.trigger() == Trigger::Event;
     if born.send(Ok(description)).is_ok() {
-        serve(&mut *device, event, &mut queue).await;
+        tokio::select! {
+            () = serve(&mut *device, event, &mut queue) => {}
+            _ = leaving => {}
+        }
+        device.end().await;
     }
 }
 
