@@ -14,8 +14,8 @@ use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::supervisor::{Supervisor, Weight};
 use mqtt_lab_core::{BuildError, Changes, Lab, LabBuilder, RunningLab, Variables};
 use mqtt_lab_web::{
-    IngestConfig, Notice, NoticeLevel, NoticeMessage, NoticeTitle, PlugRequest, PublishLog, Seen, StartError,
-    Undelivered, VariableRequest, Web,
+    IngestConfig, NotStored, Notice, NoticeLevel, NoticeMessage, NoticeTitle, PlugRequest, PublishLog, Seen,
+    StartError, VariableRequest, Web,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -277,16 +277,14 @@ impl Running {
     /// Devices disconnect cleanly, then the last samples are stored, then the broker ends. What is lost is counted,
     /// printed, and kept for the page of the next start.
     pub(crate) async fn stop(self) {
-        let Self { supervisor, printer, devices, spool, web, losses, broker, started, .. } = self;
+        let Self { supervisor, printer, devices, web, losses, broker, started, .. } = self;
         let mut lost = Vec::new();
         let left = devices.stop().await;
         let moves = left.is_empty();
-        for (device, error) in left {
-            match spool {
-                Some(_) => {
-                    printer.say(&format!("{device}: {error}; the rest waits in the spool for the next start"))
-                }
-                None => lost.push(format!("{device}: {error}")),
+        for undelivered in left {
+            match undelivered.lost == 0 && undelivered.error.is_none() {
+                true => printer.say(&undelivered.to_string()),
+                false => lost.push(undelivered.to_string()),
             }
         }
         if let Some(web) = web {
@@ -334,7 +332,7 @@ impl Running {
 }
 
 /// How many messages that the ingest had not stored come again at the next start, and how many are lost.
-fn fate(undelivered: &Undelivered, broker: Option<&Broker>, keeps: bool) -> (usize, usize) {
+fn fate(undelivered: &NotStored, broker: Option<&Broker>, keeps: bool) -> (usize, usize) {
     let Some(broker) = broker else { return (undelivered.kept, undelivered.lost) };
     let clients = broker.clients().all();
     let queued = clients.iter().find(|client| client.id == undelivered.client_id).map_or(0, |it| it.queued);

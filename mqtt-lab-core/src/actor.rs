@@ -2,6 +2,7 @@
 
 use crate::{Device, Reading, Result, Value};
 use std::future::poll_fn;
+use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that wait while a device is busy.
@@ -12,6 +13,8 @@ pub(crate) enum Request {
     Read(oneshot::Sender<Result<Reading>>),
     /// Boxed: a queue keeps room for 32 requests, and thousands of devices have one.
     Set(Box<Setting>),
+    /// Whether it is alive: the answer is empty. It does not interrupt a `read`.
+    Ping(oneshot::Sender<Result<Reading>>),
 }
 
 /// A control variable, its new value, and who waits.
@@ -41,8 +44,28 @@ pub(crate) async fn serve(device: &mut dyn Device, event: bool, queue: &mut mpsc
             Request::Read(answer) => {
                 let _ = answer.send(device.read().await);
             }
+            Request::Ping(answer) => pong(answer),
         }
+        let_others_run().await;
     }
+}
+
+/// Lets the task that was answered run before the device goes on. On a shared worker it is next in line, where
+/// no other worker can take it over: if the device blocked now, nobody would notice.
+async fn let_others_run() {
+    let mut done = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut done, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn pong(answer: oneshot::Sender<Result<Reading>>) {
+    let _ = answer.send(Ok(Reading::new()));
 }
 
 async fn set(device: &mut dyn Device, setting: Setting) {
@@ -76,12 +99,24 @@ async fn wait_for_event(
     queue: &mut mpsc::Receiver<Request>,
 ) -> bool {
     loop {
-        let waited = tokio::select! {
-            biased;
-            request = queue.recv() => Waited::Request(request),
-            () = answer.closed() => Waited::NobodyWaits,
-            event = device.read() => Waited::Event(event),
+        let mut read = device.read();
+        let waited = loop {
+            let waited = tokio::select! {
+                biased;
+                request = queue.recv() => Waited::Request(request),
+                () = answer.closed() => Waited::NobodyWaits,
+                event = &mut read => Waited::Event(event),
+            };
+            match waited {
+                // A wait for something that takes long must not begin again and again.
+                Waited::Request(Some(Request::Ping(answer))) => {
+                    pong(answer);
+                    let_others_run().await;
+                }
+                waited => break waited,
+            }
         };
+        drop(read);
         match waited {
             Waited::Event(event) => {
                 let (unused, _) = oneshot::channel();
@@ -89,7 +124,11 @@ async fn wait_for_event(
                 return true;
             }
             Waited::NobodyWaits => return true,
-            Waited::Request(Some(Request::Set(setting))) => set(device, *setting).await,
+            Waited::Request(Some(Request::Set(setting))) => {
+                set(device, *setting).await;
+                let_others_run().await;
+            }
+            Waited::Request(Some(Request::Ping(answer))) => pong(answer),
             // A newer read replaces this one.
             Waited::Request(Some(Request::Read(newer))) => *answer = newer,
             Waited::Request(None) => return false,

@@ -25,6 +25,10 @@ pub trait Device: Send {
         let _ = cx;
     }
 
+    /// Ends the device in good time, before it is dropped; the process of a plugin, for instance. Whoever waits
+    /// for it gives it about two seconds.
+    async fn end(&mut self) {}
+
     /// Ends a wait that blocks the device's thread; to be called from another thread when there is
     /// something else to do. None: the device never blocks for long.
     fn interrupt(&self) -> Option<Interrupt> {
@@ -119,6 +123,10 @@ impl Device for OnlyActs {
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) {
         self.0.poll_idle(cx);
+    }
+
+    async fn end(&mut self) {
+        self.0.end().await;
     }
 
     fn interrupt(&self) -> Option<Interrupt> {

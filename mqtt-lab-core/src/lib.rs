@@ -416,6 +416,8 @@ mod text;
 #[cfg(feature = "runtime")]
 pub mod trial;
 #[cfg(feature = "runtime")]
+mod undelivered;
+#[cfg(feature = "runtime")]
 mod variables;
 
 pub use actuator::Actuator;
@@ -442,6 +444,8 @@ pub use running::RunningLab;
 pub use schemars;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
+#[cfg(feature = "runtime")]
+pub use undelivered::Undelivered;
 #[cfg(feature = "runtime")]
 pub use variables::{KeptVariable, MAX_VARIABLES, VARIABLES, VariableError, VariableMemory, Variables};
 

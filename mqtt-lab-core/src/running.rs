@@ -5,7 +5,7 @@ use crate::link::{Link, LinkError, LinkStatus};
 use crate::plan::{Act, Plan, Step};
 use crate::runtime::{Birth, CONSTRUCTING, DeviceHandle, DeviceSpec, Face, Leave, ended, some_at_a_time};
 use crate::variables::VARIABLES;
-use crate::{BuildError, Changes, Lab, Pull};
+use crate::{BuildError, Changes, Lab, Pull, Undelivered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct RunningLab {
     /// them, or after it was given up.
     leaving: BTreeMap<String, watch::Receiver<Face>>,
     /// Devices that left before the lab did, and could not deliver everything.
-    failed: BTreeMap<String, LinkError>,
+    failed: BTreeMap<String, Undelivered>,
     /// Bounds how many devices are constructed at the same time.
     constructing: Arc<Semaphore>,
 }
@@ -217,21 +217,26 @@ impl RunningLab {
     /// Stops in order: every device says goodbye and waits until the broker acknowledged what it had
     /// accepted. No last will fires. Returns the devices that could not deliver everything, those that
     /// left earlier included.
-    pub async fn stop(mut self) -> Vec<(String, LinkError)> {
+    ///
+    /// Takes as long as the broker acknowledges something, at most ten seconds; about three seconds if it does
+    /// not, or if there is none. Instances get two seconds of them to end.
+    pub async fn stop(mut self) -> Vec<Undelivered> {
         for device in self.devices.values() {
             device.leave(Leave::Stopped);
         }
         while let Some(ended) = self.tasks.join_next().await {
             self.ended(ended);
         }
-        std::mem::take(&mut self.failed).into_iter().collect()
+        std::mem::take(&mut self.failed).into_values().collect()
     }
 
     fn ended(&mut self, ended: Result<(String, Result<(), LinkError>), JoinError>) {
         match ended {
             Ok((_, Ok(()))) => {}
             Ok((device, Err(_))) if self.killed.remove(&device) => {}
-            Ok((device, Err(error))) => drop(self.failed.insert(device, error)),
+            Ok((device, Err(error))) => {
+                drop(self.failed.insert(device.clone(), Undelivered::new(device, error)));
+            }
             Err(error) => tracing::error!(%error, "a device task ended without a goodbye"),
         }
     }

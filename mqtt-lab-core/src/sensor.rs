@@ -19,7 +19,9 @@ use async_trait::async_trait;
 ///   keep what must survive in `self`, not in local variables across an `.await`.
 ///   `mqtt_lab_core::testing::Bench::cancel_everywhere` tests that.
 /// - Blocking code is fine: a sensor has its own thread unless its kind is marked
-///   [`cooperative`](crate::Kind::cooperative).
+///   [`cooperative`](crate::Kind::cooperative). But an event sensor waits for its event by `.await`: a device
+///   that does nothing is asked every `read_timeout_s` for a sign of life, and one that does not give it
+///   within that time is recreated. Wait for a blocking call by `tokio::task::spawn_blocking`.
 ///
 /// # Traps
 ///

@@ -3,7 +3,7 @@
 //! [`testing::Bench`](crate::testing::Bench) is for tests, where no time goes by; this is for a look at the
 //! real thing, which may block, hang or panic.
 
-use crate::runtime::{Instance, InstanceError};
+use crate::runtime::{Instance, InstanceError, Start};
 use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Settings, Value};
 use mqtt_lab_wire::Trigger;
 use std::fmt;
@@ -44,7 +44,7 @@ impl Trial {
         if kind.is_seeded() {
             settings.entry("seed").or_insert_with(|| 1.into());
         }
-        let instance = Instance::start(kind.clone(), settings, limit).await?;
+        let instance = Instance::start(kind.clone(), settings, limit, Start::AsItsKind).await?;
         Ok(Self { instance, limit, reading: None })
     }
 

@@ -368,7 +368,7 @@ async fn close_tells_what_the_broker_did_not_acknowledge_and_still_disconnects()
     client.publish().await;
     let reader = tokio::spawn(client.ended_in_order());
     let error = link.close(Duration::ZERO).await.unwrap_err();
-    assert!(matches!(error, LinkError::Unacknowledged { remaining: 2 }), "{error}");
+    assert!(matches!(error, LinkError::Unacknowledged { remaining: 2, kept: 0 }), "{error}");
     assert_eq!(soon("delivery", delivery).await, Err(DeliveryError::Closed));
     assert!(reader.await.unwrap());
 }

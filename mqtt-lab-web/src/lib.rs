@@ -40,4 +40,4 @@ pub use error::StartError;
 pub use notice::{Notice, NoticeLevel, NoticeMessage, NoticeTitle};
 pub use plugs::{Plug, PlugRequest};
 pub use variables::{VariableAnswer, VariableChange, VariableRequest, VariableView, VariableWish};
-pub use web::{Undelivered, Web};
+pub use web::{NotStored, Web};

@@ -309,7 +309,7 @@ impl Web {
     /// Stops in order: no more requests, no more messages; what was received is committed and
     /// acknowledged; then link and store close. Takes `limit` at most when nothing moves any more: no
     /// broker, no database, no file system.
-    pub async fn shutdown(self, limit: Duration) -> Undelivered {
+    pub async fn shutdown(self, limit: Duration) -> NotStored {
         let Self { app, stop, abandon, server, reader, writer, unstored, client_id, background, .. } = self;
         let deadline = Instant::now() + limit;
         stop.send_replace(true);
@@ -336,13 +336,13 @@ impl Web {
             tracing::warn!("the database did not close in time");
         }
         let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-        Undelivered { kept: count(&unstored.kept), lost: count(&unstored.lost), client_id }
+        NotStored { kept: count(&unstored.kept), lost: count(&unstored.lost), client_id }
     }
 }
 
 /// What a web had received and could not store when it was stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Undelivered {
+pub struct NotStored {
     /// Messages that were not acknowledged: a broker that keeps sessions sends them again.
     pub kept: usize,
     /// Messages at QoS 0, which nobody sends again.

@@ -36,6 +36,8 @@ pub enum LinkError {
     Unacknowledged {
         /// Messages accepted by the link whose end is not known.
         remaining: usize,
+        /// Those of them that stay in the spool on disk and are delivered by the next link with its client id.
+        kept: usize,
     },
     /// The link is closed.
     #[error("link is closed")]

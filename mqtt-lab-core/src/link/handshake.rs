@@ -197,7 +197,7 @@ impl Peer {
                 let granted = stoppable(shared, granted(&mut purge)).await?;
                 self.take_granted(granted)?;
             }
-            farewell(&mut purge.socket, version, &mut BytesMut::new()).await;
+            farewell(&mut purge.socket, version, &mut BytesMut::new(), shared).await;
             clean = false;
         }
         if let (Version::V311, Some(most)) = (version, self.max_qos_311) {
@@ -228,7 +228,7 @@ impl Peer {
             }
             Err(stopped) => {
                 if shared.stopping() != Stop::Abort {
-                    farewell(&mut socket, version, &mut buffer).await;
+                    farewell(&mut socket, version, &mut buffer, shared).await;
                 }
                 Err(stopped)
             }
@@ -289,7 +289,7 @@ async fn granted(Greeting { socket, read, version, .. }: &mut Greeting) -> Optio
 }
 
 /// DISCONNECT on a connection that is not used, in good time.
-async fn farewell(socket: &mut Socket, version: Version, buffer: &mut BytesMut) {
+async fn farewell(socket: &mut Socket, version: Version, buffer: &mut BytesMut, shared: &Shared) {
     buffer.clear();
     version.disconnect(true, buffer);
     let goodbye = async {
@@ -297,7 +297,7 @@ async fn farewell(socket: &mut Socket, version: Version, buffer: &mut BytesMut) 
         socket.finish().await
     };
     // Whether it works or not, the socket is given up.
-    let _ = timeout(super::session::GOODBYE, goodbye).await;
+    let _ = timeout(shared.goodbye_limit(), goodbye).await;
 }
 
 /// Runs a future that can be dropped, until the link is to end.

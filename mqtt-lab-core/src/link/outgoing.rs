@@ -233,9 +233,12 @@ impl<M, T> Outgoing<M, T> {
         self.spool.push_back(Waiting { token: Some(token), qos, elder: true, message });
     }
 
-    /// Forgets everything and accepts nothing more. Returns what was unfinished.
-    pub(super) fn close(&mut self) -> usize {
-        let unfinished = self.unfinished();
+    /// Forgets everything and accepts nothing more. Returns how much was unfinished, and for how much of it
+    /// `is_kept` is true.
+    pub(super) fn close(&mut self, is_kept: impl Fn(&T) -> bool) -> (usize, usize) {
+        let spool = self.spool.iter().filter_map(|waiting| waiting.token.as_ref());
+        let tokens = spool.chain(self.flight.iter().filter_map(|entry| entry.token.as_ref()));
+        let unfinished = (self.unfinished(), tokens.filter(|token| is_kept(token)).count());
         *self = Self { closed: true, ..Self::new(1) };
         unfinished
     }

@@ -14,6 +14,7 @@ use super::inbox::Arrival;
 use super::outgoing::{self, Done, Out};
 use super::shared::{Acknowledger, Shared, Stop, locked};
 use super::socket::Socket;
+use super::status::count;
 use super::subscriber::Subscriber;
 use super::watchdog::{Situation, Watchdog};
 use super::wire::{self, Connack, Header, Packet};
@@ -22,8 +23,6 @@ use crate::frame::{self, Sender};
 
 /// Packets are gathered up to this size before they are written, in bytes.
 const BATCH: usize = 32 * 1024;
-/// Time for DISCONNECT and the broker's answer to it, which is to close.
-pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -204,7 +203,7 @@ impl<'a> Session<'a> {
         self.progress |= !matches!(packet, Packet::Disconnect { .. });
         match packet {
             Packet::Ack { id, ack } => {
-                self.watchdog.progressed(Instant::now());
+                self.answered();
                 locked(&self.shared.outgoing).ack(id, ack)?;
             }
             Packet::Publish { id, duplicate, publish } => self.deliver(id, duplicate, publish, room)?,
@@ -236,8 +235,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn subscribed(&mut self, id: u16, codes: &[u8]) -> Result<(), Failure> {
+    /// The broker has acknowledged something.
+    fn answered(&mut self) {
         self.watchdog.progressed(Instant::now());
+        count(&self.shared.counters.answers);
+    }
+
+    fn subscribed(&mut self, id: u16, codes: &[u8]) -> Result<(), Failure> {
+        self.answered();
         locked(&self.shared.outgoing).ack(id, outgoing::Ack::Suback)?;
         let Some(downgrades) = self.subscriber.answer(id, codes) else { return Ok(()) };
         let subscribed = self.subscriber.is_idle();
@@ -350,7 +355,7 @@ impl<'a> Session<'a> {
             self.socket.write_all(&mut self.write).await?;
             self.socket.finish().await
         };
-        match timeout(GOODBYE, goodbye).await {
+        match timeout(self.shared.goodbye_limit(), goodbye).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "connection lost while closing it"),
             Err(_) => tracing::debug!("the broker does not close the connection after DISCONNECT"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 
@@ -87,8 +88,8 @@ pub(super) struct Shared {
     logged: Mutex<BTreeSet<String>>,
     /// Whether it may connect and speak.
     pub(super) plug: watch::Sender<Plug>,
-    /// Once the task is over: the messages whose end nobody knows.
-    pub(super) ended: watch::Sender<Option<usize>>,
+    /// Once the task is over: the messages whose end nobody knows, and how many of them stay in a spool on disk.
+    pub(super) ended: watch::Sender<Option<(usize, usize)>>,
     stop: AtomicU8,
 }
 
@@ -205,6 +206,12 @@ impl Shared {
             let link: std::sync::Weak<Self> = Arc::downgrade(self);
             store.spool().attach(link);
         }
+    }
+
+    /// Time for DISCONNECT and the broker's answer to it, which is to close.
+    pub(super) fn goodbye_limit(&self) -> Duration {
+        // A broker that was given up is not worth a wait.
+        if self.stopping() >= Stop::Now { Duration::from_millis(500) } else { Duration::from_secs(2) }
     }
 
     /// Asks the task to end; refuses new messages from now on.
@@ -341,7 +348,7 @@ impl Shared {
         self.room.close();
         self.lost();
         // The replies in it tell their senders by being dropped.
-        let unfinished = locked(&self.outgoing).close();
+        let unfinished = locked(&self.outgoing).close(|reply| reply.stored.is_some());
         self.update(|status| {
             (status.connected, status.subscribed) = (false, false);
             status.error.get_or_insert_with(|| "closed".into());

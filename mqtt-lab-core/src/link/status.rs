@@ -49,6 +49,8 @@ pub(super) struct Counters {
     pub(super) rejected: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) discarded: AtomicU64,
+    /// Acknowledgements of the broker, those of births and subscriptions included.
+    pub(super) answers: AtomicU64,
     pub(super) connects: AtomicU64,
 }
 

@@ -113,6 +113,12 @@ impl Child {
         }
     }
 
+    /// Closes its input and waits until the process has ended, by itself or by force.
+    pub(crate) async fn leave(&mut self) {
+        (self.input, self.farewell) = (None, None);
+        let _ = self.ended.wait_for(Option::is_some).await;
+    }
+
     /// Why the process ended.
     pub(crate) async fn end(&self) -> Error {
         let mut ended = self.ended.clone();

@@ -85,6 +85,10 @@ impl Device for ProcessDevice {
         let state = checked(self.child.ask(set).await?)?.reading()?;
         Ok(if state.is_empty() { Reading::new().with(channel.to_owned(), value) } else { state })
     }
+
+    async fn end(&mut self) {
+        self.child.leave().await;
+    }
 }
 
 /// The answer, or the error in it.

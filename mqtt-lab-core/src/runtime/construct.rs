@@ -1,5 +1,6 @@
 //! Constructing many devices, and what that tells about the configuration.
 
+use super::instance::Start;
 use super::{DeviceSpec, Instance, InstanceError};
 use crate::config::Problem;
 use crate::{CreateError, Description};
@@ -11,7 +12,7 @@ pub(crate) const CONSTRUCTING: usize = 64;
 
 /// Constructs a device.
 pub(crate) async fn construct(spec: Arc<DeviceSpec>) -> Result<Instance, InstanceError> {
-    Instance::start(spec.kind.clone(), spec.settings.clone(), spec.read_timeout()).await
+    Instance::start(spec.kind.clone(), spec.settings.clone(), spec.read_timeout(), Start::AsItsKind).await
 }
 
 /// Runs futures, [`CONSTRUCTING`] of them at the same time; their results in the same order, `None`

@@ -125,7 +125,7 @@ impl Subject {
         match self {
             Self::Error(Cause::Input(input) | Cause::Source(input)) => input.to_string(),
             Self::Error(Cause::Reading | Cause::Pace) => "reading".into(),
-            Self::Error(Cause::Start) => "the device".into(),
+            Self::Error(Cause::Start | Cause::Liveness) => "the device".into(),
             Self::Error(Cause::Setting | Cause::Discarded) => "setting".into(),
             Self::Command(Some(channel)) => format!("`{channel}`"),
             Self::Command(None) => "commands".into(),

@@ -13,6 +13,7 @@ use super::errors::{Cause, Errors};
 use super::flood::Flood;
 use super::inputs::Inputs;
 use super::instance::{Answer, Instance, InstanceError};
+use super::liveness::{Liveness, Sign};
 use super::publisher::Publisher;
 use super::{DeviceSpec, Ears, Heard, Leave, Swap};
 use crate::link::{Event, Events, Link, LinkConfig, LinkError, Subscription};
@@ -22,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 /// Errors in a row after which a device is constructed anew.
 const ERRORS_IN_A_ROW: u32 = 5;
@@ -81,8 +82,45 @@ pub(crate) struct DeviceTask {
     errors: Errors,
     log: DeviceLog,
     flood: Flood,
+    liveness: Liveness,
+    /// A cooperative instance has blocked a worker: the next one gets its own thread.
+    blocks: bool,
     pause: Duration,
     ears: Ears,
+}
+
+/// What follows on a turn.
+enum Turn {
+    Next,
+    Leave,
+    Ended,
+}
+
+/// What happens by the clock.
+struct Timers {
+    /// Nothing has happened yet.
+    begin: bool,
+    ticks: Interval,
+    /// The interval of `ticks`.
+    polled: Option<Duration>,
+    stats: Interval,
+}
+
+impl Timers {
+    fn new(task: &DeviceTask) -> Self {
+        let mut stats = interval(STATS_EVERY);
+        stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        stats.reset();
+        Self { begin: true, ticks: task.ticks(), polled: task.publisher.controls.interval(), stats }
+    }
+
+    /// Takes a changed interval.
+    fn follow(&mut self, task: &DeviceTask) {
+        let polled = task.publisher.controls.interval();
+        if self.polled != polled {
+            (self.polled, self.ticks) = (polled, task.ticks());
+        }
+    }
 }
 
 enum Wake {
@@ -92,8 +130,11 @@ enum Wake {
     Link(Option<Event>),
     Read(Result<crate::Result<Reading>, tokio::sync::oneshot::error::RecvError>),
     Hung,
+    Sign(Sign),
     NextEvent,
     Sources,
+    /// The device begins, perhaps with what another one had received.
+    Inherited,
     Started(Result<Instance, InstanceError>),
     Restart,
 }
@@ -136,6 +177,7 @@ impl DeviceTask {
             face.link = Some(link.clone());
             face.description = Arc::clone(publisher.description());
         });
+        let liveness = Liveness::alive(spec.read_timeout());
         Ok(Self {
             spec,
             publisher,
@@ -150,6 +192,8 @@ impl DeviceTask {
             errors,
             log,
             flood: Flood::default(),
+            liveness,
+            blocks: false,
             pause: FIRST_PAUSE,
             ears,
         })
@@ -162,50 +206,69 @@ impl DeviceTask {
 
     /// Runs until the device is to leave, then says goodbye. Dropped before that, it leaves its will.
     pub(crate) async fn run(mut self: Box<Self>) -> Result<(), LinkError> {
-        Box::pin(self.restore_inputs()).await;
-        let mut ticks = self.ticks();
-        let mut stats = interval(STATS_EVERY);
-        stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        stats.reset();
-        let mut polled = self.publisher.controls.interval();
+        let mut timers = Timers::new(&self);
+        let leaving = self.ears.leaving_apart();
+        // What a device does takes as long as it takes; but nobody waits for that when the lab stops.
+        let late = async {
+            leaving.await;
+            tokio::time::sleep(LAST_CHANCE).await;
+        };
+        let mut late = std::pin::pin!(late);
         loop {
-            if polled != self.publisher.controls.interval() {
-                polled = self.publisher.controls.interval();
-                ticks = self.ticks();
-            }
-            let wake = self.wait(&mut ticks, &mut stats).await;
-            match wake {
-                Wake::Heard(Heard::Leave) => break,
-                Wake::Heard(Heard::Swap(swap)) => {
-                    if Box::pin(self.swap(*swap)).await {
-                        // What the new one measures is to be seen now, not after an interval.
-                        ticks = self.ticks();
-                    }
-                }
-                Wake::Tick => self.tick(),
-                Wake::Stats => self.send(self.publisher.stats()).await,
-                // Boxed, what is rare: a future keeps room for its largest branch, and there are thousands.
-                Wake::Link(Some(event)) => Box::pin(self.handle(event)).await,
+            let turn = tokio::select! {
+                biased;
+                turn = self.turn(&mut timers) => turn,
+                () = &mut late => Turn::Leave,
+            };
+            match turn {
+                Turn::Next => {}
+                Turn::Leave => break,
                 // The link has ended; nothing can be said any more.
-                Wake::Link(None) => return Err(LinkError::Closed),
-                Wake::Read(answer) => self.read(answer).await,
-                Wake::Hung => Box::pin(self.hung()).await,
-                Wake::NextEvent => self.start_reading(),
-                Wake::Sources => Box::pin(self.report_sources()).await,
-                Wake::Started(instance) => Box::pin(self.started(instance)).await,
-                Wake::Restart => self.restart(),
+                Turn::Ended => return Err(LinkError::Closed),
             }
         }
         Box::pin(self.goodbye()).await
     }
 
-    fn ticks(&self) -> tokio::time::Interval {
+    /// Waits for the next thing to do, and does it.
+    async fn turn(&mut self, timers: &mut Timers) -> Turn {
+        timers.follow(self);
+        let wake = self.wait(timers).await;
+        match wake {
+            Wake::Heard(Heard::Leave) => return Turn::Leave,
+            Wake::Heard(Heard::Swap(swap)) => {
+                if Box::pin(self.swap(*swap)).await {
+                    // What the new one measures is to be seen now, not after an interval.
+                    timers.ticks = self.ticks();
+                }
+            }
+            Wake::Tick => self.tick(),
+            Wake::Stats => self.send(self.publisher.stats()).await,
+            // Boxed, what is rare: a future keeps room for its largest branch, and there are thousands.
+            Wake::Link(Some(event)) => Box::pin(self.handle(event)).await,
+            Wake::Link(None) => return Turn::Ended,
+            Wake::Read(answer) => self.read(answer).await,
+            Wake::Hung => Box::pin(self.hung()).await,
+            Wake::Sign(sign) => Box::pin(self.sign(sign)).await,
+            Wake::NextEvent => self.start_reading(),
+            Wake::Sources => Box::pin(self.report_sources()).await,
+            Wake::Inherited => Box::pin(self.restore_inputs()).await,
+            Wake::Started(instance) => Box::pin(self.started(instance)).await,
+            Wake::Restart => self.restart(),
+        }
+        Turn::Next
+    }
+
+    fn ticks(&self) -> Interval {
         let mut ticks = interval(self.publisher.controls.interval().unwrap_or(Duration::from_secs(3600)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         ticks
     }
 
-    async fn wait(&mut self, ticks: &mut tokio::time::Interval, stats: &mut tokio::time::Interval) -> Wake {
+    async fn wait(&mut self, timers: &mut Timers) -> Wake {
+        if std::mem::take(&mut timers.begin) {
+            return Wake::Inherited;
+        }
         if let Some(event) = self.backlog.pop_front() {
             return Wake::Link(Some(event));
         }
@@ -220,10 +283,11 @@ impl DeviceTask {
             answer = answered(&mut self.reading) => Wake::Read(answer),
             () = at(deadline) => Wake::Hung,
             wake = changed(&mut self.life) => wake,
+            sign = self.liveness.sign(), if up => Wake::Sign(sign),
             () = sleep_until(self.next_event), if up && !polled && idle => Wake::NextEvent,
             () = at(self.inputs.due()) => Wake::Sources,
-            _ = ticks.tick(), if up && polled => Wake::Tick,
-            _ = stats.tick() => Wake::Stats,
+            _ = timers.ticks.tick(), if up && polled => Wake::Tick,
+            _ = timers.stats.tick() => Wake::Stats,
         }
     }
 }

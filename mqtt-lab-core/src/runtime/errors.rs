@@ -9,7 +9,10 @@ use std::fmt;
 pub(crate) enum Cause {
     /// There is no instance. Ends when one was constructed and has taken the control variables.
     Start,
-    /// A reading failed or was wrong. Ends with the next good one.
+    /// It gave no sign of life. Ends with the next one.
+    Liveness,
+    /// A reading failed or was wrong. Ends with the next good one; of an event sensor also when it has waited
+    /// for its next event for a while.
     Reading,
     /// The device failed on a command, or answered it wrongly. Ends with the next command or input that it
     /// applies.

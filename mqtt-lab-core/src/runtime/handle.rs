@@ -68,6 +68,14 @@ impl Ears {
         let _ = self.leave.wait_for(|leave| *leave != Leave::No).await;
     }
 
+    /// As [`leaving`](Self::leaving), apart from everything else that is heard.
+    pub(crate) fn leaving_apart(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut leave = self.leave.clone();
+        async move {
+            let _ = leave.wait_for(|leave| *leave != Leave::No).await;
+        }
+    }
+
     pub(crate) fn leave(&self) -> Leave {
         *self.leave.borrow()
     }

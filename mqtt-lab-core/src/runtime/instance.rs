@@ -24,6 +24,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Time that a panic gets to unwind.
 const UNWINDING: Duration = Duration::from_secs(5);
 
+/// Time in which an aborted device ends if it yields at all.
+const ABORTING: Duration = Duration::from_millis(500);
+
 /// Why a device is of no use any more, or why it refused.
 #[derive(Clone, Debug)]
 pub(crate) enum InstanceError {
@@ -39,6 +42,8 @@ pub(crate) enum InstanceError {
     Panicked(String),
     /// No answer in time.
     Hung(Duration),
+    /// The constructor of a cooperative kind gave no answer in time, and blocks the thread that it shares.
+    Blocks(Duration),
     /// No thread left.
     NoThread,
 }
@@ -69,10 +74,19 @@ impl fmt::Display for InstanceError {
             Self::Description(error) => write!(f, "describes itself wrongly: {error}"),
             Self::Returned(error) => write!(f, "{error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::Hung(limit) => write!(f, "did not answer within {limit:?}"),
+            Self::Hung(limit) | Self::Blocks(limit) => write!(f, "did not answer within {limit:?}"),
             Self::NoThread => write!(f, "all {MAX_THREADS} device threads are in use, some by hung devices"),
         }
     }
+}
+
+/// Where a device runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// On the shared workers if its kind is cooperative.
+    AsItsKind,
+    /// On its own thread, because it has blocked a worker.
+    OnOwnThread,
 }
 
 /// A constructed device. Dropping it ends the device at its next `.await`.
@@ -83,6 +97,8 @@ pub(crate) struct Instance {
     /// The panic's text, sent when the device is gone.
     end: oneshot::Receiver<String>,
     abort: Option<AbortHandle>,
+    /// Its end has the device end in good order.
+    leave: Option<oneshot::Sender<()>>,
     /// Its end is seen by the device's thread.
     _owner: oneshot::Sender<()>,
 }
@@ -105,17 +121,19 @@ impl Instance {
         kind: Kind,
         settings: Settings,
         limit: Duration,
+        start: Start,
     ) -> Result<Self, InstanceError> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let (born, birth) = oneshot::channel();
         let (ended, mut end) = oneshot::channel();
         let (owner, abandoned) = oneshot::channel();
-        let cooperative = kind.is_cooperative();
+        let (leave, leaving) = oneshot::channel();
+        let cooperative = kind.is_cooperative() && start == Start::AsItsKind;
         let life = async move {
             let hook = Hook::default();
             // In its place once: thousands of these live at the same time.
             let life = pin!(async {
-                let device = pin!(live(kind, settings, born, queue, &hook));
+                let device = pin!(live(kind, settings, born, queue, leaving, &hook));
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
@@ -135,17 +153,20 @@ impl Instance {
             None
         };
         match tokio::time::timeout(limit, birth).await {
-            Ok(Ok(description)) => {
-                Ok(Self { description: description?, requests, end, abort, _owner: owner })
-            }
+            Ok(Ok(description)) => Ok(Self {
+                description: description?,
+                requests,
+                end,
+                abort,
+                leave: Some(leave),
+                _owner: owner,
+            }),
             // Its sender is gone: the constructor or `describe` panicked.
             Ok(Err(_)) => {
                 Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
             }
-            Err(_) => {
-                abort.iter().for_each(AbortHandle::abort);
-                Err(InstanceError::Hung(limit))
-            }
+            Err(_) if still_runs(abort.as_ref()).await => Err(InstanceError::Blocks(limit)),
+            Err(_) => Err(InstanceError::Hung(limit)),
         }
     }
 
@@ -159,6 +180,13 @@ impl Instance {
         // A full queue or a device that is gone drops `answer`, which the awaiting side sees.
         let _ = self.requests.try_send(Request::Read(answer));
         reading
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) fn ping(&self) -> Answer {
+        let (answer, alive) = oneshot::channel();
+        let _ = self.requests.try_send(Request::Ping(answer));
+        alive
     }
 
     /// Hands over a checked value; gives up after `limit`.
@@ -187,11 +215,14 @@ impl Instance {
         }
     }
 
+    /// Ends a cooperative device that hangs. True: it does not even end, but blocks a thread that it shares.
+    pub(crate) async fn blocks_a_worker(&self) -> bool {
+        still_runs(self.abort.as_ref()).await
+    }
+
     /// Ends the device and waits until it is gone with all it held, at most for `limit`.
     pub(crate) async fn end(mut self, limit: Duration) {
-        // Closes the queue of requests.
-        (self.requests, _) = mpsc::channel(1);
-        self.abort.iter().for_each(AbortHandle::abort);
+        self.leave = None;
         let _ = tokio::time::timeout(limit, &mut self.end).await;
     }
 }
@@ -203,12 +234,25 @@ impl Drop for Instance {
     }
 }
 
+/// Aborts a cooperative device. Whether it runs all the same, because it never yields.
+async fn still_runs(abort: Option<&AbortHandle>) -> bool {
+    let Some(abort) = abort else { return false };
+    abort.abort();
+    let ended = async {
+        while !abort.is_finished() {
+            tokio::time::sleep(ABORTING / 10).await;
+        }
+    };
+    tokio::time::timeout(ABORTING, ended).await.is_err()
+}
+
 /// The device's side: construct, describe, answer until the queue is closed.
 async fn live(
     kind: Kind,
     settings: Settings,
     born: oneshot::Sender<Result<Description, InstanceError>>,
     mut queue: mpsc::Receiver<Request>,
+    leaving: oneshot::Receiver<()>,
     hook: &Hook,
 ) {
     let mut device = match kind.create(settings).await {
@@ -222,7 +266,11 @@ async fn live(
     hook.set(device.interrupt());
     let event = description.trigger() == Trigger::Event;
     if born.send(Ok(description)).is_ok() {
-        serve(&mut *device, event, &mut queue).await;
+        tokio::select! {
+            () = serve(&mut *device, event, &mut queue) => {}
+            _ = leaving => {}
+        }
+        device.end().await;
     }
 }
 

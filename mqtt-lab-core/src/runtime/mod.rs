@@ -14,6 +14,7 @@ mod handle;
 mod inputs;
 mod instance;
 mod interrupt;
+mod liveness;
 mod publisher;
 mod sampler;
 mod source;
@@ -22,7 +23,7 @@ mod spec;
 pub(crate) use construct::{CONSTRUCTING, construct, problems_of, some_at_a_time, unknown_names};
 pub(crate) use device_task::DeviceTask;
 pub(crate) use handle::{Birth, DeviceHandle, Face, Leave, ended};
-pub(crate) use instance::{Instance, InstanceError};
+pub(crate) use instance::{Instance, InstanceError, Start};
 pub(crate) use spec::{DeviceSpec, Difference};
 
 use handle::{Ears, Heard, Swap};

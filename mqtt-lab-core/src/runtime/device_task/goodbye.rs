@@ -4,10 +4,16 @@ use super::{DeviceTask, Leave, Life};
 use crate::link::{LinkError, Publish, PublishError};
 use mqtt_lab_wire::State;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
-/// Time to deliver what was accepted before an orderly stop gives up.
+/// Time to deliver what was accepted while the broker goes on acknowledging.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time without an acknowledgement, or without a connection, after which the broker is given up.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// Time in which an instance ends. The process of a plugin gets two seconds before it is killed.
+const END_LIMIT: Duration = Duration::from_millis(2_500);
 
 impl DeviceTask {
     /// Count, state, what is to be cleared, and then the end of the connection when the broker has all
@@ -30,57 +36,61 @@ impl DeviceTask {
             // A connection that is made once more meanwhile must not bring the device back.
             let _ = self.link.set_birth(Vec::new());
         }
-        let end = end(life, leave, self.spec.read_timeout().min(CLOSE_LIMIT));
-        tokio::join!(self.say_and_close(last), end).0
+        tokio::join!(self.say_and_close(last), end(life)).0
     }
 
     async fn say_and_close(&mut self, last: Vec<Publish>) -> Result<(), LinkError> {
-        let deadline = Instant::now() + CLOSE_LIMIT;
-        for message in last {
-            // The others find no room either.
-            if !self.say_last(message, deadline).await {
-                break;
-            }
-        }
-        self.close().await
-    }
-
-    /// Waits for room until `deadline`; false: there was none.
-    async fn say_last(&mut self, message: Publish, deadline: Instant) -> bool {
         let link = self.link.clone();
-        let publish = timeout_at(deadline, link.publish(message));
-        let mut publish = std::pin::pin!(publish);
-        let accepted = loop {
-            tokio::select! {
-                biased;
-                accepted = &mut publish => break accepted,
-                // Commands come too late; but a link that finds no room for them stops reading.
-                event = self.events.next() => if event.is_none() { break publish.await; },
-            }
+        let mut unsent = last.len();
+        let closed = tokio::select! {
+            closed = timeout(CLOSE_LIMIT, self.deliver(last, &mut unsent)) => closed.ok(),
+            () = link.stalled(STALLED) => None,
         };
-        let accepted = accepted.map_or(Err(PublishError::Full), |accepted| accepted.map(drop));
-        let said = accepted.is_ok();
-        self.sent(accepted);
-        said
+        let closed = match closed {
+            Some(closed) => closed,
+            None => link.close(Duration::ZERO).await,
+        };
+        if unsent > 0 {
+            self.sent(Err(PublishError::Full));
+        }
+        match closed {
+            Ok(()) if unsent == 0 => Ok(()),
+            Ok(()) => Err(LinkError::Unacknowledged { remaining: unsent, kept: 0 }),
+            Err(LinkError::Unacknowledged { remaining, kept }) => {
+                Err(LinkError::Unacknowledged { remaining: remaining + unsent, kept })
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    async fn close(&mut self) -> Result<(), LinkError> {
+    /// Publishes the last messages and closes the link; `unsent` counts those that were not accepted.
+    async fn deliver(&mut self, last: Vec<Publish>, unsent: &mut usize) -> Result<(), LinkError> {
         let link = self.link.clone();
-        let close = link.close(CLOSE_LIMIT);
-        let mut close = std::pin::pin!(close);
+        let deliver = async {
+            for message in last {
+                // The others find no room either.
+                if link.publish(message).await.is_err() {
+                    break;
+                }
+                *unsent -= 1;
+            }
+            link.close(CLOSE_LIMIT).await
+        };
+        let mut deliver = std::pin::pin!(deliver);
         loop {
             tokio::select! {
                 biased;
-                closed = &mut close => return closed,
-                event = self.events.next() => if event.is_none() { return close.await; },
+                closed = &mut deliver => return closed,
+                // Commands come too late; but a link that finds no room for them stops reading.
+                event = self.events.next() => if event.is_none() { return deliver.await; },
             }
         }
     }
 }
 
 /// Ends the instance. The one that follows may need what it holds, a serial port perhaps.
-async fn end(life: Life, leave: Leave, limit: Duration) {
-    if let (Life::Up(instance), Leave::Replaced { .. }) = (life, leave) {
-        instance.end(limit).await;
+async fn end(life: Life) {
+    if let Life::Up(instance) = life {
+        instance.end(END_LIMIT).await;
     }
 }

@@ -4,8 +4,10 @@ use super::{DeviceTask, EVENT_GAP, FIRST_PAUSE, FLOODED, Life, Pending};
 use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
 use crate::runtime::instance::InstanceError;
+use crate::runtime::liveness::{self, Liveness, Sign};
 use crate::{CheckError, Reading};
 use mqtt_lab_wire::Trigger;
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl DeviceTask {
@@ -38,14 +40,16 @@ impl DeviceTask {
             Ok(Err(error)) => {
                 return Box::pin(self.failed(Cause::Reading, InstanceError::Returned(error))).await;
             }
-            Err(_) => return Box::pin(self.gone()).await,
+            Err(_) => return Box::pin(self.gone(Cause::Reading)).await,
         };
         if self.publisher.controls.paused {
             return;
         }
         match self.publisher.reading(&reading) {
             Ok(messages) => {
+                self.liveness = Liveness::alive(self.spec.read_timeout());
                 self.errors.succeeded(&Cause::Reading);
+                self.errors.succeeded(&Cause::Liveness);
                 self.pause = FIRST_PAUSE;
                 for message in messages {
                     self.send(message).await;
@@ -80,11 +84,42 @@ impl DeviceTask {
     }
 
     /// The device dropped its answer: it panicked, or its queue was full.
-    pub(super) async fn gone(&mut self) {
+    async fn gone(&mut self, cause: Cause) {
         let limit = self.spec.read_timeout();
         if let Life::Up(instance) = &mut self.life {
             let fate = instance.fate(limit).await;
-            self.failed(Cause::Reading, fate).await;
+            self.failed(cause, fate).await;
         }
+    }
+
+    /// Asks for a sign of life, or takes it.
+    pub(super) async fn sign(&mut self, sign: Sign) {
+        let limit = self.spec.read_timeout();
+        self.liveness = Liveness::alive(limit);
+        match (sign, &self.life) {
+            // A polled reading has a time limit.
+            (Sign::Due, _) if self.reading.as_ref().is_some_and(|reading| reading.deadline.is_some()) => {}
+            (Sign::Due, Life::Up(instance)) => self.liveness = Liveness::ask(instance, limit),
+            (Sign::Answer(Ok(_)), _) => self.alive().await,
+            (Sign::Answer(Err(_)), _) => self.gone(Cause::Liveness).await,
+            (Sign::Missing, _) => {
+                self.failed(Cause::Liveness, InstanceError::Hung(liveness::time(limit))).await;
+            }
+            (Sign::Due, Life::Starting(_) | Life::Down(_)) => {}
+        }
+    }
+
+    /// The device is alive, which is all that an event sensor can prove without an event.
+    async fn alive(&mut self) {
+        self.errors.succeeded(&Cause::Liveness);
+        if self.publisher.controls.interval().is_none() {
+            self.pause = FIRST_PAUSE;
+            let waits = self.reading.as_ref().map_or(Duration::ZERO, |reading| reading.asked.elapsed());
+            if waits >= liveness::time(self.spec.read_timeout()) {
+                self.errors.succeeded(&Cause::Reading);
+                self.errors.succeeded(&Cause::Pace);
+            }
+        }
+        self.show_errors().await;
     }
 }

@@ -4,7 +4,8 @@ use super::{DeviceTask, ERRORS_IN_A_ROW, LAST_PAUSE, Life};
 use crate::runtime::DeviceSpec;
 use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
-use crate::runtime::instance::{Instance, InstanceError};
+use crate::runtime::instance::{Instance, InstanceError, Start};
+use crate::runtime::liveness::Liveness;
 use mqtt_lab_wire::State;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -20,6 +21,11 @@ impl DeviceTask {
         self.show_errors().await;
         if ends {
             self.errors.restarted();
+            self.blocks |= match (&self.life, &error) {
+                (Life::Up(instance), InstanceError::Hung(_)) => instance.blocks_a_worker().await,
+                (_, InstanceError::Blocks(_)) => true,
+                _ => false,
+            };
             self.reading = None;
             self.life = Life::Down(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(LAST_PAUSE);
@@ -30,7 +36,8 @@ impl DeviceTask {
     pub(super) fn restart(&mut self) {
         let (kind, settings) = (self.spec.kind.clone(), self.spec.settings.clone());
         let limit = self.spec.read_timeout();
-        self.life = Life::Starting(tokio::spawn(Instance::start(kind, settings, limit)));
+        let start = if self.blocks { Start::OnOwnThread } else { Start::AsItsKind };
+        self.life = Life::Starting(tokio::spawn(Instance::start(kind, settings, limit, start)));
     }
 
     pub(super) async fn started(&mut self, instance: Result<Instance, InstanceError>) {
@@ -65,6 +72,7 @@ impl DeviceTask {
         let messages = self.publisher.adopt(spec, instance.description());
         self.life = Life::Up(instance);
         self.next_event = Instant::now();
+        self.liveness = Liveness::alive(self.spec.read_timeout());
         self.ears.face.send_modify(|face| {
             face.spec = Arc::clone(&self.spec);
             face.description = Arc::clone(self.publisher.description());

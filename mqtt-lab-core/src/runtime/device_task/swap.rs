@@ -24,6 +24,7 @@ impl DeviceTask {
         tracing::info!(device = self.spec.name(), "goes on with {what}");
         self.reading = None;
         self.errors.replaced();
+        self.blocks = false;
         self.pause = FIRST_PAUSE;
         self.adopt(spec, instance).await;
         self.show_errors().await;
