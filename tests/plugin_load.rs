@@ -176,8 +176,9 @@ async fn reloads(original: &Path, builds: u32) -> usize {
 #[tokio::test]
 #[ignore = "run by `a_hundred_reloads`"]
 async fn hundred_reloads() {
-    assert_eq!(reloads(&raw_plugin(), 100).await, 0);
+    // One open file per library that was loaded: the copy that holds its symbols.
+    assert_eq!(reloads(&raw_plugin(), 100).await, 100);
     // Each copy of tokio keeps a pair of sockets for signals, where its feature `signal` is on, as it is
     // here by the features of the whole workspace.
-    assert!(reloads(&bad_plugin(), 10).await <= 2 * 10);
+    assert!(reloads(&bad_plugin(), 10).await <= 3 * 10);
 }

@@ -36,6 +36,8 @@ mod inspect;
 #[cfg(feature = "plugins")]
 mod library;
 #[cfg(feature = "plugins")]
+mod library_copy;
+#[cfg(feature = "plugins")]
 mod line_protocol;
 #[cfg(feature = "plugins")]
 mod lines;
