@@ -42,6 +42,8 @@ fn host(_: &Path) -> Result<(), Failure> {
 fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What cannot be logged is not to be printed where the log cannot be written either: that would panic.
+    let log = log.log_internal_errors(false);
     log.with_ansi(std::io::stderr().is_terminal()).with_target(false).without_time().init();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::of(&error, None))?;
     let outcome = runtime.block_on(command);
