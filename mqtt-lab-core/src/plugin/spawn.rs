@@ -1,6 +1,6 @@
 //! Starts plugin processes so that none outlives this program, even if it is killed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -8,6 +8,9 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
+
+/// How the lab's own environment variables begin. They may hold passwords and tokens.
+const OWN_VARIABLES: &str = "MQTT_LAB_";
 
 /// How a plugin's process is started.
 #[derive(Clone, Debug)]
@@ -36,11 +39,19 @@ impl Launch {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().cloned().unwrap_or_default());
         command.args(words).current_dir(&self.folder).env("PYTHONUNBUFFERED", "1").kill_on_drop(true);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_own(name)) {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         confine(&mut command, self.memory_mb);
         command
     }
+}
+
+/// Whether a variable is one of the lab's own; Windows does not distinguish upper and lower case.
+fn is_own(name: &OsStr) -> bool {
+    name.to_string_lossy().to_ascii_uppercase().starts_with(OWN_VARIABLES)
 }
 
 /// The thread from which all processes are started. On Linux a child can be told to die with the thread
@@ -91,4 +102,23 @@ fn confine(command: &mut Command, memory_mb: u32) {
     };
     // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
     unsafe { command.pre_exec(before_exec) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labs_own_variables_are_recognised() {
+        for (name, own) in [
+            ("MQTT_LAB_WEB__TOKEN", true),
+            ("mqtt_lab_broker__users", true),
+            ("MQTT_LAB", false),
+            ("MY_MQTT_LAB_TOKEN", false),
+            ("RUST_LOG", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_own(OsStr::new(name)), own, "{name}");
+        }
+    }
 }
