@@ -2,6 +2,7 @@
 //!
 //! `mqtt-lab plugin host FILE` is this; it is what `isolation = "process"` starts for a library.
 
+use super::child::FAREWELL;
 use super::library::{Library, LibraryDevice};
 use super::line_protocol::{Answer, MAX_LINE, Op, Request};
 use super::{LoadError, log};
@@ -16,13 +17,9 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 /// Wait for the next request before the plugin's background work goes on.
 const EAGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
-
-/// Time to end in order once the input is closed.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves one device of a library over standard input and output, until the input ends.
 ///

@@ -2,11 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use tokio::process::{Child, Command};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 /// How the lab's own environment variables begin. They may hold passwords and tokens.
@@ -23,15 +23,15 @@ pub(crate) struct Launch {
     pub(crate) memory_mb: u32,
 }
 
-type Job = (Command, tokio::runtime::Handle, oneshot::Sender<io::Result<Child>>);
+type Job = (Command, oneshot::Sender<io::Result<(Child, Handle)>>);
 
 impl Launch {
-    /// Starts the process. Jobs wait in a queue of 64; one that finds it full waits for room.
-    pub(crate) async fn spawn(&self) -> io::Result<Child> {
+    /// Starts the process. Jobs wait in a queue of 64; one that finds it full waits for room. Also returns
+    /// the runtime in which the process is read and waited for: it outlives the caller's.
+    pub(crate) async fn spawn(&self) -> io::Result<(Child, Handle)> {
         let (started, child) = oneshot::channel();
         let gone = || io::Error::other("the thread that starts plugin processes is gone");
-        let job = (self.command(), tokio::runtime::Handle::current(), started);
-        spawner().send(job).await.map_err(|_| gone())?;
+        spawner().send((self.command(), started)).await.map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
     }
 
@@ -54,26 +54,31 @@ fn is_own(name: &OsStr) -> bool {
     name.to_string_lossy().to_ascii_uppercase().starts_with(OWN_VARIABLES)
 }
 
-/// The thread from which all processes are started. On Linux a child can be told to die with the thread
-/// that started it, and this one lives as long as the program.
+/// The thread from which all processes are started, and in whose runtime they are read and waited for. It
+/// lives as long as the program: on Linux a child dies with the thread that started it, and a process
+/// gets its time to end also when the runtime of its lab is gone.
 fn spawner() -> &'static mpsc::Sender<Job> {
     static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     SPAWNER.get_or_init(|| {
-        let (jobs, mut queue) = mpsc::channel::<Job>(64);
-        let start = move || {
-            while let Some((mut command, runtime, started)) = queue.blocking_recv() {
-                // In a runtime that ended meanwhile, or without I/O, tokio panics: that lab's problem only.
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    let _inside = runtime.enter();
-                    let _ = started.send(command.spawn());
-                }));
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("plugin-spawner".into()).spawn(start) {
+        let (jobs, queue) = mpsc::channel(64);
+        let thread = std::thread::Builder::new().name("plugin-spawner".into());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let started = runtime.and_then(|runtime| thread.spawn(move || start_all(&runtime, queue)));
+        if let Err(error) = started {
             tracing::error!(%error, "no thread for starting plugin processes");
         }
         jobs
     })
+}
+
+fn start_all(runtime: &Runtime, mut queue: mpsc::Receiver<Job>) {
+    runtime.block_on(async {
+        while let Some((mut command, started)) = queue.recv().await {
+            let child = command.spawn().map(|child| (child, Handle::current()));
+            // If nobody waits any more, the child is dropped, which kills it.
+            let _ = started.send(child);
+        }
+    });
 }
 
 /// A process group of its own (Ctrl-C is for the lab), a memory limit, and on Linux death with the lab.
