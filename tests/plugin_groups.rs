@@ -69,13 +69,20 @@ done
         self.folder.path().join("ended").exists()
     }
 
-    /// A lab with one device of it, which has sent a value.
-    fn lab(&self) -> Lab {
+    /// The file of a lab with one device of it.
+    fn toml(&self, interval_s: f64) -> PathBuf {
+        let file = self.folder.path().join("lab.toml");
         let toml = format!(
-            "[plugins]\nwatch = true\n[[sensor]]\nkind = \"odd\"\nid = \"odd\"\ninterval_s = 0.1\nplugin = {:?}\n",
+            "[plugins]\nwatch = true\n[[sensor]]\nkind = \"odd\"\nid = \"odd\"\ninterval_s = {interval_s}\nplugin = {:?}\n",
             self.file().display().to_string()
         );
-        let lab = Lab::start(self.folder.path(), Some(&toml));
+        std::fs::write(&file, toml).expect("writable");
+        file
+    }
+
+    /// Such a lab, once the device is connected.
+    fn lab(&self) -> Lab {
+        let lab = Lab::start_file(self.folder.path(), &self.toml(0.1));
         lab.until_state("demo/odd", "ready");
         lab
     }
@@ -170,6 +177,19 @@ fn a_plugin_gets_its_time_when_it_failed() {
     let lab = script.lab();
     std::fs::write(script.folder.path().join("fail"), "").expect("writable");
     until("the failed one ends in order", || script.has_ended());
+    drop(lab);
+}
+
+/// It may hold what the one that follows needs, such as a serial port.
+#[test]
+fn a_plugin_with_other_options_starts_when_the_one_before_has_ended() {
+    let start = "[ -e holds ] && echo > both; echo > holds; echo $$ >> started";
+    let script = Script::new(start, READ, "sleep 1; rm holds; echo > ended");
+    let lab = script.lab();
+    script.toml(0.2);
+    until("another one starts", || script.started().len() == 2);
+    assert!(script.has_ended());
+    assert!(!script.folder.path().join("both").exists(), "two at a time");
     drop(lab);
 }
 

@@ -30,7 +30,16 @@ pub trait Device: Send {
     fn interrupt(&self) -> Option<Interrupt> {
         None
     }
+
+    /// What of the device outlives this object for a while, such as a process that gets time to end. `None`:
+    /// nothing does. To be asked once.
+    fn remains(&mut self) -> Option<Remains> {
+        None
+    }
 }
+
+/// Closed when nothing is left of a device.
+pub type Remains = tokio::sync::oneshot::Receiver<()>;
 
 /// Ends a wait of a device that blocks its thread.
 pub type Interrupt = Arc<dyn Fn() + Send + Sync>;
@@ -123,6 +132,10 @@ impl Device for OnlyActs {
 
     fn interrupt(&self) -> Option<Interrupt> {
         self.0.interrupt()
+    }
+
+    fn remains(&mut self) -> Option<Remains> {
+        self.0.remains()
     }
 }
 

@@ -134,8 +134,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.input = None;
+        // In this order: when the process ends by its closed input, the farewell has begun.
         self.farewell = None;
+        self.input = None;
         self.waiting.lock().clear();
     }
 }
@@ -170,8 +171,9 @@ impl Life {
     /// it can answer no more. Returns how it ended, and until when its outputs are read.
     async fn end(&mut self) -> (String, Instant) {
         let closed = tokio::select! {
-            status = self.child.wait() => return (how(status), Instant::now() + LAST_WORDS),
+            biased;
             _ = &mut self.told => false,
+            status = self.child.wait() => return (how(status), Instant::now() + LAST_WORDS),
             // An error means the same: who reads the output has ended.
             _ = self.mute.wait_for(|mute| *mute) => true,
         };

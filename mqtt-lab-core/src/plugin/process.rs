@@ -6,6 +6,7 @@ use super::child::Child;
 use super::line_protocol::{Answer, Op, to_json};
 use super::manifest::{self, KindManifest, Manifest};
 use super::spawn::Launch;
+use crate::device::Remains;
 use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value, panicked};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -84,6 +85,10 @@ impl Device for ProcessDevice {
         let set = Op::Set { channel: channel.to_owned(), value: to_json(&value) };
         let state = checked(self.child.ask(set).await?)?.reading()?;
         Ok(if state.is_empty() { Reading::new().with(channel.to_owned(), value) } else { state })
+    }
+
+    fn remains(&mut self) -> Option<Remains> {
+        self.child.gone()
     }
 }
 

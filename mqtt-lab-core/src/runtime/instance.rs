@@ -5,6 +5,7 @@
 
 use super::interrupt::{Hook, interruptible};
 use crate::actor::{QUEUE, Request, serve};
+use crate::device::Remains;
 use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value, panicked};
 use mqtt_lab_wire::Trigger;
 use std::fmt;
@@ -85,6 +86,8 @@ pub(crate) struct Instance {
     /// The panic's text, sent when the device is gone.
     end: oneshot::Receiver<String>,
     abort: Option<AbortHandle>,
+    /// What outlives the device, until it is gone, too.
+    remains: Option<Remains>,
     /// Its end is seen by the device's thread.
     _owner: oneshot::Sender<()>,
 }
@@ -137,8 +140,9 @@ impl Instance {
             None
         };
         match tokio::time::timeout(limit, birth).await {
-            Ok(Ok(description)) => {
-                Ok(Self { description: description?, requests, end, abort, _owner: owner })
+            Ok(Ok(device)) => {
+                let (description, remains) = device?;
+                Ok(Self { description, requests, end, abort, remains, _owner: owner })
             }
             // Its sender is gone: the constructor or `describe` panicked.
             Ok(Err(_)) => {
@@ -194,7 +198,13 @@ impl Instance {
         // Closes the queue of requests.
         (self.requests, _) = mpsc::channel(1);
         self.abort.iter().for_each(AbortHandle::abort);
-        let _ = tokio::time::timeout(limit, &mut self.end).await;
+        let gone = async {
+            let _ = (&mut self.end).await;
+            if let Some(remains) = self.remains.take() {
+                let _ = remains.await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, gone).await;
     }
 }
 
@@ -209,7 +219,7 @@ impl Drop for Instance {
 async fn live(
     kind: Kind,
     settings: Settings,
-    born: oneshot::Sender<Result<Description, InstanceError>>,
+    born: oneshot::Sender<Result<(Description, Option<Remains>), InstanceError>>,
     mut queue: mpsc::Receiver<Request>,
     hook: &Hook,
 ) {
@@ -223,7 +233,8 @@ async fn live(
     }
     hook.set(device.interrupt());
     let event = description.trigger() == Trigger::Event;
-    if born.send(Ok(description)).is_ok() {
+    let remains = device.remains();
+    if born.send(Ok((description, remains))).is_ok() {
         serve(&mut *device, event, &mut queue).await;
     }
 }
