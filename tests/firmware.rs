@@ -7,6 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use mqtt_lab_core::link::Version;
 use serde_json::Value;
 use support::Lab;
 use support::mosquitto::Mosquitto;
@@ -55,6 +56,18 @@ fn command(lab: &Lab, name: &str, value: &str) -> Value {
     })
 }
 
+/// Sends commands with one id to several channels.
+fn same_id(lab: &Lab, broker: &str, commands: &[(&str, &str)]) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let link = lab.client_at(broker, Version::V5).await;
+        for (name, value) in commands {
+            let payload = format!("{{\"v\":{value},\"id\":\"same\"}}");
+            support::publish(&link, &format!("lab/{DEVICE}/{name}/set"), payload).await;
+        }
+    });
+}
+
 /// When the temperatures were measured, in seconds since the Unix epoch.
 fn measured_at(lab: &Lab) -> Vec<f64> {
     let series = channel(&device(lab), "temperature")["series"].as_i64().expect("a series");
@@ -73,8 +86,8 @@ fn nothing_is_missing(lab: &Lab) {
 }
 
 /// Waits until so much time has passed.
-fn outage() {
-    let end = Instant::now() + OUTAGE;
+fn pause(time: Duration) {
+    let end = Instant::now() + time;
     while Instant::now() < end {
         std::thread::park_timeout(end.saturating_duration_since(Instant::now()));
     }
@@ -103,6 +116,10 @@ fn announces_measures_and_obeys(lab: &Lab, broker: &str) {
         changes = board.until_led(percent, changes);
         until_value(lab, "led", &(on == "true").into());
     }
+    // The same id on two channels means two commands.
+    same_id(lab, broker, &[("led", "false"), ("$qos", "2")]);
+    until_value(lab, "led", &false.into());
+    until_value(lab, "$qos", &2.into());
     assert_eq!(command(lab, "$paused", "true")["state"], "confirmed");
     assert_eq!(device(lab)["counts"]["duplicate"], 0);
 }
@@ -177,7 +194,7 @@ fn a_broker_that_goes_and_comes_back_costs_no_sample() {
     });
     let before = measured_at(&lab).len();
     mosquitto.stop();
-    outage();
+    pause(OUTAGE);
     mosquitto.start_again();
     let during = usize::try_from(OUTAGE.as_secs()).expect("small");
     lab.poll("/api/v1/devices", |_| (measured_at(&lab).len() > before + during).then_some(()));
