@@ -16,6 +16,12 @@ use support::qemu::Board;
 /// How long the network or the broker is away in these tests: some samples at one per second.
 const OUTAGE: Duration = Duration::from_secs(4);
 
+/// How long the network is away when the time to reconnect is measured, in milliseconds.
+const AWAY_MS: [u64; 12] = [100, 300, 1000, 1700, 2500, 3300, 4100, 5200, 6400, 8000, 10_500, 13_000];
+
+/// Longest time from the return of the network to the next connection.
+const RECONNECT: Duration = Duration::from_secs(2);
+
 /// Longest time from power-on to the first value in the database.
 const BOOT: Duration = Duration::from_secs(1);
 
@@ -179,6 +185,29 @@ fn a_pulled_cable_is_noticed_after_the_keep_alive_and_costs_no_sample() {
     let now = measured_at(&lab).len();
     lab.poll("/api/v1/devices", |_| (measured_at(&lab).len() >= now + 2).then_some(()));
     nothing_is_missing(&lab);
+}
+
+#[test]
+fn a_board_reconnects_soon_after_its_network_returned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = lab(&folder, None);
+    let mut board = Board::start(&lab.broker, &["board"]);
+    lab.until_state(DEVICE, "ready");
+    let took: Vec<_> =
+        AWAY_MS.iter().map(|away| reconnects(&mut board, Duration::from_millis(*away))).collect();
+    println!("network away for {AWAY_MS:?} ms, reconnected after {took:?}");
+    assert!(took.iter().all(|took| *took < RECONNECT), "{took:?}:\n{}", board.console());
+}
+
+/// Pulls the cable for so long; the time from plugging it in to the next connection.
+fn reconnects(board: &mut Board, away: Duration) -> Duration {
+    let connections = board.times_on_console("connected");
+    board.cable(false);
+    pause(away);
+    board.cable(true);
+    let plugged = Instant::now();
+    board.until_again("connected", connections);
+    plugged.elapsed()
 }
 
 #[test]
