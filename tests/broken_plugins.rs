@@ -501,7 +501,7 @@ rows! {
 
 #[tokio::test]
 async fn it_never_says_what_it_offers() {
-    let reason = "did not say within 10 s what it offers";
+    let reason = "did not list its kinds within 10 s";
     tokio::join!(wrong_table(b'7', reason, Library), wrong_table(b'7', reason, Process));
 }
 

@@ -107,6 +107,10 @@ fn explained(kind: &Kind, error: &TrialError) -> (String, Option<String>) {
         TrialError::Create(CreateError::Refused(error)) if missing(&error.to_string()).is_some() => {
             (String::new(), error.to_string())
         }
+        TrialError::Hung(_) => {
+            let hint = "it waits in its constructor or in `describe`; both must return at once";
+            return (format!("kind `{name}`: {error}"), Some(hint.into()));
+        }
         _ => return (format!("kind `{name}`: {error}"), None),
     };
     let key: Vec<_> =

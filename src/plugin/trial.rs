@@ -72,17 +72,18 @@ impl Show {
         let now = if what.is_empty() { "" } else { "now " };
         let told = match &answer {
             Ok(reading) => format!("{now}{}", values(reading, self.trial.description())),
-            Err(TrialError::Ended(words)) => format!("the end: {words}"),
+            Err(end @ (TrialError::Ended(_) | TrialError::Hung(_))) => format!("the end: {end}"),
             Err(error) => format!("error: {error}"),
         };
         let asked = if what.is_empty() { String::new() } else { format!("{what}; ") };
         self.say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
-        if let Err(TrialError::Ended(words)) = answer {
-            let hint = "a lab shows this on the dashboard and constructs the device anew";
-            return Err(Failure::failed(format!("the device is gone: {words}"), Some(hint.into())));
+        match answer {
+            Err(end @ (TrialError::Ended(_) | TrialError::Hung(_))) => Err(gone(&end)),
+            answer => {
+                self.errors += u64::from(answer.is_err());
+                Ok(())
+            }
         }
-        self.errors += u64::from(answer.is_err());
-        Ok(())
     }
 
     fn verdict(&self) -> Result<(), Failure> {
@@ -99,6 +100,15 @@ impl Show {
             std::process::exit(0);
         }
     }
+}
+
+/// Why this ends before enough readings came.
+fn gone(end: &TrialError) -> Failure {
+    let hint = match end {
+        TrialError::Hung(_) => "in a lab, `read_timeout_s` of a device allows it more time",
+        _ => "a lab shows this on the dashboard and recreates the device",
+    };
+    Failure::failed(format!("the device is gone: {end}"), Some(hint.into()))
 }
 
 /// When it is read: none for one that waits for events.
