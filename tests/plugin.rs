@@ -138,6 +138,21 @@ fn run_gives_an_actuator_its_commands_and_ends() {
 }
 
 #[test]
+fn output_that_nobody_reads_is_no_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    script(folder.path(), "sensor", CELSIUS, READ);
+    for arguments in [&["check", "odd"][..], &["run", "odd"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mqtt-lab"));
+        command.arg("plugin").args(arguments).current_dir(folder.path());
+        let (read, write) = std::io::pipe().expect("a pipe");
+        drop(read);
+        let output = command.stdout(write).output().expect("the program starts");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
 fn wrong_arguments_are_told() {
     for (arguments, expected) in [
         (&["run", "odd", "--set", "port"][..], "there is no `=` in it"),

@@ -11,7 +11,7 @@ use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::trial::TrialError;
 use mqtt_lab_core::{CreateError, Kind, Plugin, PluginForm, Role};
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -88,6 +88,13 @@ fn heading(plugin: &Plugin) -> String {
         None => "",
     };
     format!("{} {}{form}", plugin.name(), plugin.version())
+}
+
+/// Writes a line; ends the program once nobody reads any more, as with `… | head`.
+fn say(line: &str) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 const fn article(role: Role) -> &'static str {

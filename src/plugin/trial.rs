@@ -1,11 +1,10 @@
 //! `mqtt-lab plugin run FILE`.
 
-use super::{LIMIT, article, explained, given, heading, load, table, wanted};
+use super::{LIMIT, article, explained, given, heading, load, say, table, wanted};
 use crate::arguments::TrialOptions;
 use crate::failure::Failure;
 use mqtt_lab_core::trial::{Trial, TrialError};
 use mqtt_lab_core::{Description, Kind, Reading, Role, Trigger};
-use std::io::Write as _;
 use std::time::Instant;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -24,7 +23,7 @@ pub(super) async fn run(options: &TrialOptions) -> Result<(), Failure> {
     let trial = Trial::start(&kind, settings, LIMIT).await;
     let trial = trial.map_err(|error| Failure::mistakes(vec![explained(&kind, &error)]))?;
     let mut show = Show { trial, start: Instant::now(), readings: 0, errors: 0 };
-    show.say(&format!("{}: `{}`, {}", heading(&plugin), kind.name(), article(kind.role())));
+    say(&format!("{}: `{}`, {}", heading(&plugin), kind.name(), article(kind.role())));
     tokio::select! {
         done = show.run(options, &kind) => done,
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -49,9 +48,9 @@ impl Show {
         if kind.role() == Role::Actuator {
             if options.send.is_empty() {
                 for line in table::of(self.trial.description(), true) {
-                    self.say(&format!("  {line}"));
+                    say(&format!("  {line}"));
                 }
-                self.say("give it a command with `--send CHANNEL=VALUE`");
+                say("give it a command with `--send CHANNEL=VALUE`");
             }
             return self.verdict();
         }
@@ -76,7 +75,7 @@ impl Show {
             Err(error) => format!("error: {error}"),
         };
         let asked = if what.is_empty() { String::new() } else { format!("{what}; ") };
-        self.say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
+        say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
         match answer {
             Err(end @ (TrialError::Ended(_) | TrialError::Hung(_))) => Err(gone(&end)),
             answer => {
@@ -91,13 +90,6 @@ impl Show {
             0 => Ok(()),
             1 => Err(Failure::failed("one answer above is an error".into(), None)),
             errors => Err(Failure::failed(format!("{errors} answers above are errors"), None)),
-        }
-    }
-
-    fn say(&self, line: &str) {
-        if writeln!(std::io::stdout(), "{line}").is_err() {
-            // Nobody reads any more, as with `… | head`.
-            std::process::exit(0);
         }
     }
 }
