@@ -41,5 +41,7 @@ fn main() -> ExitCode {
         Command::New(options) => new::new(&options),
         Command::Plugin(command) => plugin::plugin(command),
     };
-    outcome.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+    let code = outcome.map_or_else(Failure::report, |()| ExitCode::SUCCESS);
+    mqtt_lab_core::plugin::wait_for_processes();
+    code
 }

@@ -175,6 +175,8 @@ macro_rules! rows {
 
 const PANIC: &str = "panicked: no wire, at tests/plugins/bad/src/lib.rs:#";
 
+const PAYLOAD: &str = "panicked: without a message, at tests/plugins/bad/src/lib.rs:#";
+
 async fn in_read(form: Form, fault: &str, message: &str) {
     // In a library a blocked thread is left behind, so that the next life may hang as well.
     shows(faulty(form, "bad", fault, "read"), message, form == Process).await;
@@ -190,6 +192,8 @@ rows! {
     a_panic_static: in_read_static("panic", "panicked: no wire");
     a_panic_library: in_read(Library, "panic", PANIC);
     a_panic_process: in_read(Process, "panic", PANIC);
+    a_panic_whose_payload_panics_library: in_read(Library, "payload", PAYLOAD);
+    a_panic_whose_payload_panics_process: in_read(Process, "payload", PAYLOAD);
     an_endless_loop_library: in_read(Library, "loop", "did not answer within 500ms");
     an_endless_loop_process: in_read(Process, "loop", "did not answer within 3s");
     an_endless_sleep_library: in_read(Library, "sleep", "did not answer within 500ms");
@@ -252,6 +256,8 @@ async fn in_birth(form: Form, fault: &str, at: &str, message: &str) {
 rows! {
     a_panic_in_the_constructor_library: in_birth(Library, "panic", "new", PANIC);
     a_panic_in_the_constructor_process: in_birth(Process, "panic", "new", PANIC);
+    a_payload_that_panics_in_the_constructor_library: in_birth(Library, "payload", "new", PAYLOAD);
+    a_payload_that_panics_in_the_constructor_process: in_birth(Process, "payload", "new", PAYLOAD);
     a_panic_in_describe_library: in_birth(Library, "panic", "describe", PANIC);
     a_panic_in_describe_process: in_birth(Process, "panic", "describe", PANIC);
     a_loop_in_the_constructor_library: in_birth(Library, "loop", "new", "did not answer within 500ms");
@@ -274,6 +280,7 @@ async fn in_set(form: Form, kind: &str, fault: &str, reason: &str) {
 rows! {
     a_panic_in_set_library: in_set(Library, "bad", "panic", PANIC);
     a_panic_in_set_process: in_set(Process, "bad", "panic", PANIC);
+    a_payload_that_panics_in_set_library: in_set(Library, "bad", "payload", PAYLOAD);
     a_panic_in_apply_static: in_set(Static, "switch", "panic", "panicked: no wire");
     a_panic_in_apply_library: in_set(Library, "switch", "panic", PANIC);
     a_panic_in_apply_process: in_set(Process, "switch", "panic", PANIC);
@@ -494,7 +501,7 @@ rows! {
 
 #[tokio::test]
 async fn it_never_says_what_it_offers() {
-    let reason = "did not say within 10 s what it offers";
+    let reason = "did not list its kinds within 10 s";
     tokio::join!(wrong_table(b'7', reason, Library), wrong_table(b'7', reason, Process));
 }
 

@@ -7,6 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use mqtt_lab_core::link::Version;
 use serde_json::Value;
 use support::Lab;
 use support::mosquitto::Mosquitto;
@@ -14,6 +15,12 @@ use support::qemu::Board;
 
 /// How long the network or the broker is away in these tests: some samples at one per second.
 const OUTAGE: Duration = Duration::from_secs(4);
+
+/// How long the network is away when the time to reconnect is measured, in milliseconds.
+const AWAY_MS: [u64; 12] = [100, 300, 1000, 1700, 2500, 3300, 4100, 5200, 6400, 8000, 10_500, 13_000];
+
+/// Longest time from the return of the network to the next connection.
+const RECONNECT: Duration = Duration::from_secs(2);
 
 /// Longest time from power-on to the first value in the database.
 const BOOT: Duration = Duration::from_secs(1);
@@ -55,6 +62,18 @@ fn command(lab: &Lab, name: &str, value: &str) -> Value {
     })
 }
 
+/// Sends commands with one id to several channels.
+fn same_id(lab: &Lab, broker: &str, commands: &[(&str, &str)]) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let link = lab.client_at(broker, Version::V5).await;
+        for (name, value) in commands {
+            let payload = format!("{{\"v\":{value},\"id\":\"same\"}}");
+            support::publish(&link, &format!("lab/{DEVICE}/{name}/set"), payload).await;
+        }
+    });
+}
+
 /// When the temperatures were measured, in seconds since the Unix epoch.
 fn measured_at(lab: &Lab) -> Vec<f64> {
     let series = channel(&device(lab), "temperature")["series"].as_i64().expect("a series");
@@ -73,8 +92,8 @@ fn nothing_is_missing(lab: &Lab) {
 }
 
 /// Waits until so much time has passed.
-fn outage() {
-    let end = Instant::now() + OUTAGE;
+fn pause(time: Duration) {
+    let end = Instant::now() + time;
     while Instant::now() < end {
         std::thread::park_timeout(end.saturating_duration_since(Instant::now()));
     }
@@ -103,6 +122,10 @@ fn announces_measures_and_obeys(lab: &Lab, broker: &str) {
         changes = board.until_led(percent, changes);
         until_value(lab, "led", &(on == "true").into());
     }
+    // The same id on two channels means two commands.
+    same_id(lab, broker, &[("led", "false"), ("$qos", "2")]);
+    until_value(lab, "led", &false.into());
+    until_value(lab, "$qos", &2.into());
     assert_eq!(command(lab, "$paused", "true")["state"], "confirmed");
     assert_eq!(device(lab)["counts"]["duplicate"], 0);
 }
@@ -165,6 +188,29 @@ fn a_pulled_cable_is_noticed_after_the_keep_alive_and_costs_no_sample() {
 }
 
 #[test]
+fn a_board_reconnects_soon_after_its_network_returned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = lab(&folder, None);
+    let mut board = Board::start(&lab.broker, &["board"]);
+    lab.until_state(DEVICE, "ready");
+    let took: Vec<_> =
+        AWAY_MS.iter().map(|away| reconnects(&mut board, Duration::from_millis(*away))).collect();
+    println!("network away for {AWAY_MS:?} ms, reconnected after {took:?}");
+    assert!(took.iter().all(|took| *took < RECONNECT), "{took:?}:\n{}", board.console());
+}
+
+/// Pulls the cable for so long; the time from plugging it in to the next connection.
+fn reconnects(board: &mut Board, away: Duration) -> Duration {
+    let connections = board.times_on_console("connected");
+    board.cable(false);
+    pause(away);
+    board.cable(true);
+    let plugged = Instant::now();
+    board.until_again("connected", connections);
+    plugged.elapsed()
+}
+
+#[test]
 fn a_broker_that_goes_and_comes_back_costs_no_sample() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut mosquitto = Mosquitto::start("persistence true");
@@ -177,7 +223,7 @@ fn a_broker_that_goes_and_comes_back_costs_no_sample() {
     });
     let before = measured_at(&lab).len();
     mosquitto.stop();
-    outage();
+    pause(OUTAGE);
     mosquitto.start_again();
     let during = usize::try_from(OUTAGE.as_secs()).expect("small");
     lab.poll("/api/v1/devices", |_| (measured_at(&lab).len() > before + during).then_some(()));

@@ -138,6 +138,21 @@ fn run_gives_an_actuator_its_commands_and_ends() {
 }
 
 #[test]
+fn output_that_nobody_reads_is_no_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    script(folder.path(), "sensor", CELSIUS, READ);
+    for arguments in [&["check", "odd"][..], &["run", "odd"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mqtt-lab"));
+        command.arg("plugin").args(arguments).current_dir(folder.path());
+        let (read, write) = std::io::pipe().expect("a pipe");
+        drop(read);
+        let output = command.stdout(write).output().expect("the program starts");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
 fn wrong_arguments_are_told() {
     for (arguments, expected) in [
         (&["run", "odd", "--set", "port"][..], "there is no `=` in it"),
@@ -148,4 +163,40 @@ fn wrong_arguments_are_told() {
         assert_eq!(code, 2);
         assert!(errors.contains(expected), "{errors}");
     }
+}
+
+/// Runs a plugin that hangs somewhere; it must be over in the ten seconds that an answer may take, and the two
+/// that its process has to end.
+fn hangs(hung: &str, arguments: &[&str], code: i32, message: &str) {
+    let hanging = "case \"$line\" in *'\"op\":\"HUNG\"'*) while :; do read -r line || sleep 60; done ;; esac";
+    let folder = tempfile::tempdir().expect("a folder");
+    script(folder.path(), "sensor", CELSIUS, READ);
+    let file = folder.path().join("odd");
+    let text = std::fs::read_to_string(&file).expect("written");
+    let text = text.replace("do\n", &format!("do\n  {}\n", hanging.replace("HUNG", hung)));
+    std::fs::write(&file, text).expect("writable");
+    let start = std::time::Instant::now();
+    let output = run(&[&["plugin"], arguments].concat(), folder.path());
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.starts_with(message) && errors.contains("\n  hint: "), "{errors}");
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(start.elapsed().as_secs() < 40, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_plugin_that_hangs_is_told_and_ended() {
+    let start = "error: plugin `odd`: did not list its kinds within 10 s\n";
+    let create = "error: kind `odd`: did not answer within 10s\n";
+    let asked = "error: the device is gone: did not answer within 10s\n";
+    let cases: [(&str, &[&str], i32, &str); 4] = [
+        ("manifest", &["check", "odd"], 78, start),
+        ("create", &["check", "odd"], 78, create),
+        ("read", &["run", "odd"], 1, asked),
+        ("set", &["run", "odd", "--send", "fan=low"], 1, asked),
+    ];
+    std::thread::scope(|threads| {
+        for (hung, arguments, code, message) in cases {
+            threads.spawn(move || hangs(hung, arguments, code, message));
+        }
+    });
 }

@@ -25,16 +25,21 @@ pub trait Device: Send {
         let _ = cx;
     }
 
-    /// Ends the device in good time, before it is dropped; the process of a plugin, for instance. Whoever waits
-    /// for it gives it about two seconds.
-    async fn end(&mut self) {}
-
     /// Ends a wait that blocks the device's thread; to be called from another thread when there is
     /// something else to do. None: the device never blocks for long.
     fn interrupt(&self) -> Option<Interrupt> {
         None
     }
+
+    /// What of the device outlives this object for a while, such as a process that gets time to end. `None`:
+    /// nothing does. To be asked once.
+    fn remains(&mut self) -> Option<Remains> {
+        None
+    }
 }
+
+/// Closed when nothing is left of a device.
+pub type Remains = tokio::sync::oneshot::Receiver<()>;
 
 /// Ends a wait of a device that blocks its thread.
 pub type Interrupt = Arc<dyn Fn() + Send + Sync>;
@@ -125,12 +130,12 @@ impl Device for OnlyActs {
         self.0.poll_idle(cx);
     }
 
-    async fn end(&mut self) {
-        self.0.end().await;
-    }
-
     fn interrupt(&self) -> Option<Interrupt> {
         self.0.interrupt()
+    }
+
+    fn remains(&mut self) -> Option<Remains> {
+        self.0.remains()
     }
 }
 

@@ -424,7 +424,7 @@ pub use actuator::Actuator;
 #[cfg(feature = "runtime")]
 pub use changes::Changes;
 pub use description::{CheckError, Description};
-pub use device::{Device, Interrupt};
+pub use device::{Device, Interrupt, Remains};
 pub use error::{Error, Result};
 #[cfg(feature = "plugins")]
 pub use file_stamp::FileStamp;

@@ -105,7 +105,9 @@ pub enum TrialError {
     Misfit(CheckError),
     /// The device returned an error and can be asked again.
     Returned(Error),
-    /// The device is of no use any more: it panicked, hung, or described itself wrongly. In words.
+    /// The device did not answer for so long, and is of no use any more.
+    Hung(Duration),
+    /// The device is of no use any more: it panicked or described itself wrongly. In words.
     Ended(String),
 }
 
@@ -114,6 +116,7 @@ impl From<InstanceError> for TrialError {
         match error {
             InstanceError::Create(error) => Self::Create(error),
             InstanceError::Returned(error) if !error.is_fatal() => Self::Returned(error),
+            InstanceError::Hung(limit) => Self::Hung(limit),
             other => Self::Ended(other.to_string()),
         }
     }
@@ -125,6 +128,7 @@ impl fmt::Display for TrialError {
             Self::Create(error) => write!(f, "cannot be constructed: {error}"),
             Self::Misfit(error) => write!(f, "{error}"),
             Self::Returned(error) => write!(f, "{error}"),
+            Self::Hung(limit) => write!(f, "did not answer within {limit:?}"),
             Self::Ended(words) => f.write_str(words),
         }
     }

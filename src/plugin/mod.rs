@@ -12,6 +12,7 @@ use mqtt_lab_core::config::Isolation;
 use mqtt_lab_core::plugin::PluginSource;
 use mqtt_lab_core::trial::TrialError;
 use mqtt_lab_core::{CreateError, Kind, Plugin, PluginForm, Role};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -88,6 +89,13 @@ fn heading(plugin: &Plugin) -> String {
     format!("{} {}{form}", plugin.name(), plugin.version())
 }
 
+/// Writes a line; ends the program once nobody reads any more, as with `… | head`.
+fn say(line: &str) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 const fn article(role: Role) -> &'static str {
     match role {
         Role::Sensor => "a sensor",
@@ -104,6 +112,10 @@ fn explained(kind: &Kind, error: &TrialError) -> (String, Option<String>) {
         // A missing key has no place of its own, and the border of a library carries places only.
         TrialError::Create(CreateError::Refused(error)) if missing(&error.to_string()).is_some() => {
             (String::new(), error.to_string())
+        }
+        TrialError::Hung(_) => {
+            let hint = "it waits in its constructor or in `describe`; both must return at once";
+            return (format!("kind `{name}`: {error}"), Some(hint.into()));
         }
         _ => return (format!("kind `{name}`: {error}"), None),
     };

@@ -1,11 +1,10 @@
 //! `mqtt-lab plugin run FILE`.
 
-use super::{LIMIT, article, explained, given, heading, load, table, wanted};
+use super::{LIMIT, article, explained, given, heading, load, say, table, wanted};
 use crate::arguments::TrialOptions;
 use crate::failure::Failure;
 use mqtt_lab_core::trial::{Trial, TrialError};
 use mqtt_lab_core::{Description, Kind, Reading, Role, Trigger};
-use std::io::Write as _;
 use std::time::Instant;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -24,7 +23,7 @@ pub(super) async fn run(options: &TrialOptions) -> Result<(), Failure> {
     let trial = Trial::start(&kind, settings, LIMIT).await;
     let trial = trial.map_err(|error| Failure::mistakes(vec![explained(&kind, &error)]))?;
     let mut show = Show { trial, start: Instant::now(), readings: 0, errors: 0 };
-    show.say(&format!("{}: `{}`, {}", heading(&plugin), kind.name(), article(kind.role())));
+    say(&format!("{}: `{}`, {}", heading(&plugin), kind.name(), article(kind.role())));
     tokio::select! {
         done = show.run(options, &kind) => done,
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -49,9 +48,9 @@ impl Show {
         if kind.role() == Role::Actuator {
             if options.send.is_empty() {
                 for line in table::of(self.trial.description(), true) {
-                    self.say(&format!("  {line}"));
+                    say(&format!("  {line}"));
                 }
-                self.say("give it a command with `--send CHANNEL=VALUE`");
+                say("give it a command with `--send CHANNEL=VALUE`");
             }
             return self.verdict();
         }
@@ -72,17 +71,18 @@ impl Show {
         let now = if what.is_empty() { "" } else { "now " };
         let told = match &answer {
             Ok(reading) => format!("{now}{}", values(reading, self.trial.description())),
-            Err(TrialError::Ended(words)) => format!("the end: {words}"),
+            Err(end @ (TrialError::Ended(_) | TrialError::Hung(_))) => format!("the end: {end}"),
             Err(error) => format!("error: {error}"),
         };
         let asked = if what.is_empty() { String::new() } else { format!("{what}; ") };
-        self.say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
-        if let Err(TrialError::Ended(words)) = answer {
-            let hint = "a lab shows this on the dashboard and constructs the device anew";
-            return Err(Failure::failed(format!("the device is gone: {words}"), Some(hint.into())));
+        say(&format!("{:8.2} s  {asked}{told}", self.start.elapsed().as_secs_f64()));
+        match answer {
+            Err(end @ (TrialError::Ended(_) | TrialError::Hung(_))) => Err(gone(&end)),
+            answer => {
+                self.errors += u64::from(answer.is_err());
+                Ok(())
+            }
         }
-        self.errors += u64::from(answer.is_err());
-        Ok(())
     }
 
     fn verdict(&self) -> Result<(), Failure> {
@@ -92,13 +92,15 @@ impl Show {
             errors => Err(Failure::failed(format!("{errors} answers above are errors"), None)),
         }
     }
+}
 
-    fn say(&self, line: &str) {
-        if writeln!(std::io::stdout(), "{line}").is_err() {
-            // Nobody reads any more, as with `… | head`.
-            std::process::exit(0);
-        }
-    }
+/// Why this ends before enough readings came.
+fn gone(end: &TrialError) -> Failure {
+    let hint = match end {
+        TrialError::Hung(_) => "in a lab, `read_timeout_s` of a device allows it more time",
+        _ => "a lab shows this on the dashboard and recreates the device",
+    };
+    Failure::failed(format!("the device is gone: {end}"), Some(hint.into()))
 }
 
 /// When it is read: none for one that waits for events.

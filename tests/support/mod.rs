@@ -181,7 +181,12 @@ impl Lab {
 
     /// A client of the lab's broker.
     pub(crate) async fn client(&self, version: Version) -> Link {
-        let mut config = LinkConfig::new(&self.broker, rand_name());
+        self.client_at(&self.broker, version).await
+    }
+
+    /// A client of another broker.
+    pub(crate) async fn client_at(&self, broker: &str, version: Version) -> Link {
+        let mut config = LinkConfig::new(broker, rand_name());
         config.version = version;
         let (link, mut events) = Link::spawn(config).expect("a valid configuration");
         // Taken all the time, or the link would stop reading.

@@ -96,6 +96,18 @@ impl Board {
         self.control("set_link", json!({ "name": "net0", "up": plugged }));
     }
 
+    /// How often the board has printed `part`.
+    pub(crate) fn times_on_console(&self, part: &str) -> usize {
+        self.console().lines().filter(|line| *line == part).count()
+    }
+
+    /// Waits until the board has printed the line `part` more than `seen` times.
+    #[track_caller]
+    pub(crate) fn until_again(&self, part: &str, seen: usize) {
+        let find = || (self.times_on_console(part) > seen).then_some(());
+        until(find, || format!("`{part}` not more than {seen} times on the console:\n{}", self.console()));
+    }
+
     /// Types a line on the serial console.
     pub(crate) fn type_line(&self, line: &str) {
         let mut console = connect(&self.folder.path().join("typed"));

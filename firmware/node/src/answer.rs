@@ -92,7 +92,7 @@ pub(crate) fn obey<const SAMPLES: usize>(
     let outcome = match (&command, found) {
         (Err(error), _) => Err(Refusal::Unreadable(*error)),
         (Ok(_), None) => Err(Refusal::Text("this device has no such channel")),
-        (Ok(command), Some((number, _))) => execute(shared, command, usize::from(number), message, now_ms),
+        (Ok(command), Some((number, _))) => execute(shared, command, number, message, now_ms),
     };
     let answer = Answer {
         channel: found.map(|(number, _)| number),
@@ -106,14 +106,15 @@ pub(crate) fn obey<const SAMPLES: usize>(
     Some(())
 }
 
-/// Applies a command that can be read, once per id.
+/// Applies a command that can be read, once per channel and id.
 fn execute<const SAMPLES: usize>(
     shared: &mut Shared<'_, SAMPLES>,
     command: &Command<'_>,
-    number: usize,
+    at: u8,
     message: &InboundPublish<'_>,
     now_ms: u64,
 ) -> Result<Option<ValueRef<'static>>, Refusal> {
+    let number = usize::from(at);
     let channel = &shared.channels()[number];
     if !channel.settable {
         return Err(Refusal::Text("this channel takes no commands"));
@@ -121,7 +122,7 @@ fn execute<const SAMPLES: usize>(
     if message.retained() {
         return Err(Refusal::Text("a command must not be retained"));
     }
-    if command.id.is_some_and(|id| shared.notes.told.knows(id)) {
+    if command.id.is_some_and(|id| shared.notes.told.knows(at, id)) {
         return Ok(shared.notes.held[number]);
     }
     if matches!(channel.datatype, Datatype::Text | Datatype::Color) {
@@ -130,7 +131,7 @@ fn execute<const SAMPLES: usize>(
     let value = channel.check(command.value_for(channel.datatype)).map_err(Refusal::Value)?;
     let new = shared.apply(number, value, now_ms).map_err(Refusal::Fault)?;
     if let Some(id) = command.id {
-        shared.notes.told.remember(id);
+        shared.notes.told.remember(at, id);
     }
     Ok(new)
 }

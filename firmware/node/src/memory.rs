@@ -23,8 +23,8 @@ const SEND: usize = 2048;
 
 /// All memory that a node needs, for a `static`: nothing is allocated later.
 ///
-/// `SAMPLES` is how many samples are kept through an outage. When it is full, the oldest measurement that is
-/// not on its way makes room for the new one; the lab counts it as lost.
+/// `SAMPLES` is how many samples are kept through an outage, at least [`MAX_CHANNELS`]. When it is full, the
+/// oldest measurement is dropped, or a state of which there is a newer one; the lab counts it as lost.
 #[derive(Debug)]
 pub struct Memory<const SAMPLES: usize> {
     pub(crate) channels: Channels,
@@ -38,6 +38,7 @@ impl<const SAMPLES: usize> Memory<SAMPLES> {
     /// Unused memory.
     #[must_use]
     pub const fn new() -> Self {
+        const { assert!(SAMPLES >= MAX_CHANNELS, "the newest state of every channel must have room") };
         Self {
             channels: Channels::new(),
             ring: Ring::new(),

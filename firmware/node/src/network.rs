@@ -18,6 +18,12 @@ pub trait Network {
     /// A text for the log.
     async fn connect(&mut self) -> Result<Self::Socket<'_>, &'static str>;
 
+    /// Resolves when the network is down, or will be, and can be used again: then the next attempt to
+    /// connect is made at once. By default it never does.
+    async fn returned(&mut self) {
+        core::future::pending().await
+    }
+
     /// Closes a connection after everything that was written has arrived.
     async fn close<'a>(socket: Self::Socket<'a>)
     where

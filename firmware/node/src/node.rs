@@ -11,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt::{self, Write as _};
 use core::future::Future;
 use core::pin::{Pin, pin};
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
@@ -138,8 +138,11 @@ impl<const SAMPLES: usize> Core<'_, SAMPLES> {
                 }
             };
             (self.settings.log)(format_args!("not connected: {why}"));
-            if let Either::Second(()) = select(Timer::after(backoff.next()), stop.as_mut()).await {
-                return;
+            match select3(Timer::after(backoff.next()), network.returned(), stop.as_mut()).await {
+                Either3::First(()) => {}
+                // It was the network's fault, not the broker's.
+                Either3::Second(()) => backoff.reset(),
+                Either3::Third(()) => return,
             }
         }
     }

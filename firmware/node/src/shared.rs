@@ -139,7 +139,7 @@ impl<'a, const SAMPLES: usize> Shared<'a, SAMPLES> {
         self.numbered += 1;
         let entry = Entry { channel, state, value, since_boot_ms: now_ms, number: self.numbered, sent: None };
         if !self.ring.push(entry) {
-            (self.log)(format_args!("memory full: a sample is lost"));
+            (self.log)(format_args!("memory full: {} samples dropped", self.ring.dropped()));
         }
     }
 

@@ -8,6 +8,9 @@ use std::boxed::Box;
 use std::string::String;
 use std::vec::Vec;
 
+/// Samples that have room.
+const ROOM: usize = 16;
+
 /// A thermometer and lamp that does as the test tells.
 #[derive(Debug)]
 struct Probe {
@@ -32,18 +35,18 @@ impl Part for Probe {
     }
 }
 
-fn shared(probe: Probe) -> Shared<'static, 8> {
+fn shared(probe: Probe) -> Shared<'static, ROOM> {
     let parts: &mut [&mut dyn Part] = Box::leak(Box::new([Box::leak(Box::new(probe)) as &mut dyn Part]));
     let mut channels = Channels::default();
     parts[0].describe(&mut channels);
     let channels: &Channels = Box::leak(Box::new(channels));
-    let Memory { ring, notes, .. } = Box::leak(Box::new(Memory::<8>::new()));
+    let Memory { ring, notes, .. } = Box::leak(Box::new(Memory::<ROOM>::new()));
     let owners = heapless::Vec::from_slice(&[0, 0]).expect("two");
     Shared::new(&Settings::new("probe", "test", 1), parts, channels.as_slice(), owners, ring, notes)
 }
 
 /// What would be sent now: channel numbers and values.
-fn samples(shared: &mut Shared<'_, 8>) -> Vec<(u8, ValueRef<'static>)> {
+fn samples(shared: &mut Shared<'_, ROOM>) -> Vec<(u8, ValueRef<'static>)> {
     core::iter::from_fn(|| match shared.take_next()? {
         Next::Sample(entry) => {
             shared.sent(Next::Sample(entry), None);
@@ -55,7 +58,7 @@ fn samples(shared: &mut Shared<'_, 8>) -> Vec<(u8, ValueRef<'static>)> {
     .collect()
 }
 
-fn error(shared: &Shared<'_, 8>) -> String {
+fn error(shared: &Shared<'_, ROOM>) -> String {
     let mut text = String::new();
     shared.write_error(&mut text).expect("a String takes everything");
     text
@@ -97,7 +100,7 @@ fn a_value_out_of_range_or_not_finite_is_a_fault() {
 #[test]
 fn an_error_is_told_once_and_taken_back_once() {
     let mut shared = shared(Probe { reads: Err(Fault::NoAnswer), on: false });
-    let tells = |shared: &mut Shared<'_, 8>, fault: Option<Fault>| {
+    let tells = |shared: &mut Shared<'_, ROOM>, fault: Option<Fault>| {
         shared.note_fault(0, fault);
         core::mem::take(&mut shared.error_due)
     };
@@ -136,12 +139,13 @@ fn the_last_word_is_that_the_device_is_disconnected() {
 #[test]
 fn numbers_go_on_where_a_sample_was_pushed_out() {
     let mut shared = shared(Probe { reads: Ok(1.0), on: false });
-    (0..10).for_each(|second| shared.read(false, second * 1000));
+    (0..20).for_each(|second| shared.read(false, second * 1000));
     let mut numbers = Vec::new();
     while let Some(Next::Sample(entry)) = shared.take_next() {
         numbers.push(entry.number);
         shared.sent(Next::Sample(entry), None);
     }
-    // 11 were measured, the state and ten temperatures; 8 have room; the state stays.
-    assert_eq!(numbers, [1, 5, 6, 7, 8, 9, 10, 11]);
+    // 21 were measured, the state and twenty temperatures; 16 have room; the state stays.
+    assert_eq!(numbers[..3], [1, 7, 8]);
+    assert_eq!((numbers.len(), numbers.last()), (ROOM, Some(&21)));
 }

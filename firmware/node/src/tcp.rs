@@ -3,12 +3,26 @@
 use crate::Network;
 use embassy_futures::select::{Either, select};
 use embassy_net::tcp::{Error, TcpSocket};
-use embassy_net::{Ipv4Address, Stack};
+use embassy_net::{DhcpConfig, Ipv4Address, Stack};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 
 /// How long a connection may take to stand or to be closed.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time after which an unanswered question for an address is repeated, in parts of what is usual (10 s): a
+/// network that has just returned often loses the first one.
+const DHCP_HASTE: u32 = 10;
+
+/// The settings of DHCP for a board that shall be back soon after its network.
+#[must_use]
+pub fn dhcp() -> DhcpConfig {
+    let mut config = DhcpConfig::default();
+    let retry = &mut config.retry_config;
+    retry.discover_timeout /= DHCP_HASTE;
+    retry.initial_request_timeout /= DHCP_HASTE;
+    config
+}
 
 /// Where the broker is.
 #[derive(Clone, Copy, Debug)]
@@ -89,11 +103,17 @@ impl Network for Tcp<'_> {
         let address = resolve(*stack, broker.host).await?;
         let mut socket = TcpSocket::new(*stack, receive, send);
         socket.set_timeout(Some(PATIENCE));
-        socket
-            .connect((address, broker.port))
-            .await
-            .map_err(|_| "nothing listens at the broker's address")?;
+        let connecting = while_up(*stack, socket.connect((address, broker.port)));
+        connecting.await.map_err(|down| match down {
+            Down::Network => "the network failed",
+            Down::Connection(_) => "nothing listens at the broker's address",
+        })?;
         Ok(Socket { socket, stack: *stack })
+    }
+
+    async fn returned(&mut self) {
+        self.stack.wait_link_down().await;
+        self.stack.wait_config_up().await;
     }
 
     async fn close<'s>(mut socket: Socket<'s>)
@@ -121,10 +141,25 @@ impl core::fmt::Debug for Socket<'_> {
     }
 }
 
-async fn while_up<T>(stack: Stack<'_>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Why work on a connection ended early.
+enum Down<E> {
+    Network,
+    Connection(E),
+}
+
+impl From<Down<Self>> for Error {
+    fn from(down: Down<Self>) -> Self {
+        match down {
+            Down::Network => Self::ConnectionReset,
+            Down::Connection(error) => error,
+        }
+    }
+}
+
+async fn while_up<T, E>(stack: Stack<'_>, work: impl Future<Output = Result<T, E>>) -> Result<T, Down<E>> {
     match select(work, stack.wait_link_down()).await {
-        Either::First(done) => done,
-        Either::Second(()) => Err(Error::ConnectionReset),
+        Either::First(done) => done.map_err(Down::Connection),
+        Either::Second(()) => Err(Down::Network),
     }
 }
 
@@ -134,13 +169,13 @@ impl ErrorType for Socket<'_> {
 
 impl Read for Socket<'_> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        while_up(self.stack, self.socket.read(buffer)).await
+        Ok(while_up(self.stack, self.socket.read(buffer)).await?)
     }
 }
 
 impl Write for Socket<'_> {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
-        while_up(self.stack, self.socket.write(buffer)).await
+        Ok(while_up(self.stack, self.socket.write(buffer)).await?)
     }
 
     /// Written bytes leave by themselves; waiting for the peer's acknowledgement would only stop the node.

@@ -208,6 +208,15 @@ impl Shared {
         }
     }
 
+    /// Whether a message survives the process, as far as it is known.
+    fn is_on_disk(&self, reply: &Reply) -> bool {
+        #[cfg(feature = "disk-spool")]
+        if !self.store.as_ref().is_some_and(super::disk::Store::works) {
+            return false;
+        }
+        reply.stored.is_some()
+    }
+
     /// Time for DISCONNECT and the broker's answer to it, which is to close.
     pub(super) fn goodbye_limit(&self) -> Duration {
         // A broker that was given up is not worth a wait.
@@ -348,7 +357,7 @@ impl Shared {
         self.room.close();
         self.lost();
         // The replies in it tell their senders by being dropped.
-        let unfinished = locked(&self.outgoing).close(|reply| reply.stored.is_some());
+        let unfinished = locked(&self.outgoing).close(|reply| self.is_on_disk(reply));
         self.update(|status| {
             (status.connected, status.subscribed) = (false, false);
             status.error.get_or_insert_with(|| "closed".into());

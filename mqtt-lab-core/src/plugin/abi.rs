@@ -170,7 +170,8 @@ impl Text {
     ///
     /// `ptr` must be valid for `len` bytes during `'a`.
     pub(crate) unsafe fn bytes<'a>(self) -> &'a [u8] {
-        if self.ptr.is_null() || self.len == 0 {
+        // No text is longer than half of the memory; a slice of that length would end the program.
+        if self.ptr.is_null() || self.len == 0 || isize::try_from(self.len).is_err() {
             return &[];
         }
         // SAFETY: the caller's promise.

@@ -1,5 +1,6 @@
 //! One plugin process: requests out, answers in, log of both its outputs.
 
+use super::group::Group;
 use super::line_protocol::{Answer, MAX_LINE, Op, Request};
 use super::lines::Lines;
 use super::log::{Limited, level_of};
@@ -13,17 +14,20 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What Rust says of backtraces, after what is to be told.
 const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "skipping backtrace printing"];
 
 /// Time to end by itself after its input was closed.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Time to say its last words after it has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A running plugin process. Dropping it closes its input, and kills it when that does not end it.
+/// A running plugin process. Dropping it closes its input, and kills it when that does not end it. Nobody
+/// waits for that: it happens in the runtime of the thread that starts processes.
 pub(crate) struct Child {
     /// None once the farewell has begun.
     input: Option<tokio::sync::Mutex<ChildStdin>>,
@@ -32,6 +36,8 @@ pub(crate) struct Child {
     ended: watch::Receiver<Option<String>>,
     /// Dropped to begin the farewell.
     farewell: Option<oneshot::Sender<()>>,
+    /// Closed when nothing is left of the process.
+    gone: Option<oneshot::Receiver<()>>,
 }
 
 /// Requests without an answer yet: one reading and one command at most, as the device is asked by one.
@@ -51,7 +57,7 @@ impl Child {
         let command = words.join(" ");
         let cannot =
             |error: &dyn std::fmt::Display| Error::new(format_args!("cannot start `{command}`: {error}"));
-        let mut child = launch.spawn().await.map_err(|error| cannot(&error))?;
+        let (mut child, runtime) = launch.spawn().await.map_err(|error| cannot(&error))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { return Err(cannot(&"no pipes")) };
         let name =
@@ -59,23 +65,27 @@ impl Child {
         let waiting = Arc::new(Waiting::default());
         let (end, ended) = watch::channel(None);
         let (farewell, told) = oneshot::channel();
-        let (deaf, mut mute) = watch::channel(false);
-        let mut output = tokio::spawn(answers(output, Arc::clone(&waiting), name.clone(), deaf));
-        let mut errors = tokio::spawn(last_words(errors, name));
+        let (remains, gone) = oneshot::channel();
+        let (deaf, mute) = watch::channel(false);
+        let answers = answers(output, Arc::clone(&waiting), name.clone(), deaf);
+        let outputs = runtime.spawn(async { tokio::join!(answers, last_words(errors, name)).1 });
         let held = Arc::clone(&waiting);
+        let life = Life { group: Group::new(child.id()), child, outputs, told, mute };
         let memory_mb = launch.memory_mb;
-        tokio::spawn(async move {
-            let how = wait(&mut child, told, &mut mute).await;
-            // Its outputs may be held open by processes that it started.
-            let _ = tokio::time::timeout(LAST_WORDS, &mut output).await;
-            let words = tokio::time::timeout(LAST_WORDS, &mut errors).await.ok().and_then(Result::ok);
-            output.abort();
-            errors.abort();
-            let _ = end.send(Some(epitaph(how, &words.unwrap_or_default(), memory_mb)));
+        runtime.spawn(async move {
+            let (how, words) = life.run().await;
+            let _ = end.send(Some(epitaph(how, &words, memory_mb)));
             held.lock().clear();
+            drop(remains);
         });
         let input = Some(tokio::sync::Mutex::new(input));
-        Ok(Self { input, waiting, next: AtomicU64::new(1), ended, farewell: Some(farewell) })
+        let (farewell, gone) = (Some(farewell), Some(gone));
+        Ok(Self { input, waiting, next: AtomicU64::new(1), ended, farewell, gone })
+    }
+
+    /// Resolves when the process and all that it started have ended. `None` after the first call.
+    pub(crate) fn gone(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.gone.take()
     }
 
     /// Sends a request; its answer, or a closed channel when the process ended.
@@ -113,12 +123,6 @@ impl Child {
         }
     }
 
-    /// Closes its input and waits until the process has ended, by itself or by force.
-    pub(crate) async fn leave(&mut self) {
-        (self.input, self.farewell) = (None, None);
-        let _ = self.ended.wait_for(Option::is_some).await;
-    }
-
     /// Why the process ended.
     pub(crate) async fn end(&self) -> Error {
         let mut ended = self.ended.clone();
@@ -130,39 +134,62 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.input = None;
+        // In this order: when the process ends by its closed input, the farewell has begun.
         self.farewell = None;
+        self.input = None;
         self.waiting.lock().clear();
     }
 }
 
-/// Waits for the end, and hastens it once the farewell has begun or it can answer no more; how it ended.
-async fn wait(
-    child: &mut tokio::process::Child,
+/// A process from its start to the end of all that it started.
+struct Life {
+    child: tokio::process::Child,
+    group: Group,
+    /// Reads both outputs; yields the last line of the errors.
+    outputs: JoinHandle<String>,
+    /// Dropped at the other end when the farewell begins.
     told: oneshot::Receiver<()>,
-    mute: &mut watch::Receiver<bool>,
-) -> String {
-    let closed = tokio::select! {
-        status = child.wait() => return how(status),
-        _ = told => false,
-        // An error means the same: who reads the output has ended.
-        _ = mute.wait_for(|mute| *mute) => true,
-    };
-    if let Ok(status) = tokio::time::timeout(FAREWELL, child.wait()).await {
-        return how(status);
-    }
-    let status = kill(child).await;
-    if closed { "its process has closed its output".into() } else { how(status) }
+    /// Whether its output is closed.
+    mute: watch::Receiver<bool>,
 }
 
-async fn kill(child: &mut tokio::process::Child) -> std::io::Result<ExitStatus> {
-    #[cfg(unix)]
-    if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)) {
-        // With what it started itself. An error means that it has ended meanwhile.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+impl Life {
+    /// Waits for the end of the process, then ends its group; how it ended, and its last words.
+    async fn run(mut self) -> (String, String) {
+        let (how, deadline) = self.end().await;
+        // What it started may hold its outputs open; it gets the same time to end.
+        let mut words = tokio::time::timeout_at(deadline, &mut self.outputs).await;
+        self.group.kill();
+        if words.is_err() {
+            words = tokio::time::timeout(LAST_WORDS, &mut self.outputs).await;
+        }
+        self.outputs.abort();
+        (how, words.ok().and_then(Result::ok).unwrap_or_default())
     }
-    child.kill().await?;
-    child.wait().await
+
+    /// Waits for the end, and kills the process when it does not end in time once the farewell has begun or
+    /// it can answer no more. Returns how it ended, and until when its outputs are read.
+    async fn end(&mut self) -> (String, Instant) {
+        let closed = tokio::select! {
+            biased;
+            _ = &mut self.told => false,
+            status = self.child.wait() => return (how(status), Instant::now() + LAST_WORDS),
+            // An error means the same: who reads the output has ended.
+            _ = self.mute.wait_for(|mute| *mute) => true,
+        };
+        let deadline = Instant::now() + FAREWELL;
+        if let Ok(status) = tokio::time::timeout_at(deadline, self.child.wait()).await {
+            return (how(status), deadline);
+        }
+        // Before its process is waited for, which is when its number may be given to another.
+        self.group.kill();
+        let status = match self.child.kill().await {
+            Ok(()) => self.child.wait().await,
+            Err(error) => Err(error),
+        };
+        let how = if closed { "its process has closed its output".into() } else { how(status) };
+        (how, Instant::now() + LAST_WORDS)
+    }
 }
 
 /// Reads answers until the output ends. What is no JSON object is log: a `print` of the student.

@@ -1,6 +1,7 @@
 //! What a call into a library yields: the other end of a `Sink`.
 
 use super::abi::{self, Sink, Text};
+use crate::panicked::caught;
 use crate::{Channel, Description, Error, Qos, Reading, Result, Value};
 use mqtt_lab_wire::{MAX_CHANNELS, Str};
 use std::ffi::c_void;
@@ -126,52 +127,68 @@ unsafe fn cut(text: Text, limit: usize) -> String {
 // SAFETY, for all functions of the sink: `ctx` is the `Collect` that made it and is borrowed by nobody
 // else during the call into the plugin; texts are valid during the call.
 
-unsafe fn collect<'a>(ctx: *mut c_void) -> &'a mut Collect<'a> {
-    unsafe { &mut *ctx.cast() }
+/// Hands the collector to `take`. A panic may not leave a function of the sink: at the boundary it would
+/// abort the program.
+///
+/// # Safety
+///
+/// As above.
+#[inline]
+unsafe fn collect(ctx: *mut c_void, take: impl FnOnce(&mut Collect<'_>)) {
+    let collect: &mut Collect<'_> = unsafe { &mut *ctx.cast() };
+    if let Err(text) = caught(|| take(collect)) {
+        collect.refuse(|| format!("the lab could not take a value: {text}"));
+    }
 }
 
 unsafe extern "C" fn number(ctx: *mut c_void, channel: Text, value: f64) {
-    unsafe { collect(ctx).add(channel.bytes(), value) }
+    unsafe { collect(ctx, |collect| collect.add(channel.bytes(), value)) }
 }
 
 unsafe extern "C" fn integer(ctx: *mut c_void, channel: Text, value: i64) {
-    unsafe { collect(ctx).add(channel.bytes(), value) }
+    unsafe { collect(ctx, |collect| collect.add(channel.bytes(), value)) }
 }
 
 unsafe extern "C" fn boolean(ctx: *mut c_void, channel: Text, value: u8) {
-    unsafe { collect(ctx).add(channel.bytes(), value != 0) }
+    unsafe { collect(ctx, |collect| collect.add(channel.bytes(), value != 0)) }
 }
 
 unsafe extern "C" fn text(ctx: *mut c_void, channel: Text, value: Text) {
-    let (collect, channel) = unsafe { (collect(ctx), channel.bytes()) };
-    match std::str::from_utf8(unsafe { value.bytes() }) {
-        Ok(text) => collect.add(channel, text.to_owned()),
-        Err(error) => {
-            let (channel, at) = (String::from_utf8_lossy(channel), error.valid_up_to());
-            collect.refuse(|| format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
-        }
+    unsafe {
+        collect(ctx, |collect| match std::str::from_utf8(value.bytes()) {
+            Ok(text) => collect.add(channel.bytes(), text.to_owned()),
+            Err(error) => {
+                let (channel, at) = (channel.lossy(), error.valid_up_to());
+                collect.refuse(|| format!("the text for channel `{channel}` is no UTF-8 from byte {at} on"));
+            }
+        });
     }
 }
 
 unsafe extern "C" fn qos(ctx: *mut c_void, qos: u8) {
-    let collect = unsafe { collect(ctx) };
-    match Qos::from_level(qos) {
+    let take = |collect: &mut Collect<'_>| match Qos::from_level(qos) {
         Some(qos) => collect.reading = std::mem::take(&mut collect.reading).qos(qos),
         None => collect.refuse(|| format!("the reading asks for QoS {qos}; there are 0, 1 and 2")),
-    }
+    };
+    unsafe { collect(ctx, take) }
 }
 
 unsafe extern "C" fn retain(ctx: *mut c_void, retain: u8) {
-    let collect = unsafe { collect(ctx) };
-    collect.reading = std::mem::take(&mut collect.reading).retain(retain != 0);
+    let take = |collect: &mut Collect<'_>| {
+        collect.reading = std::mem::take(&mut collect.reading).retain(retain != 0);
+    };
+    unsafe { collect(ctx, take) }
 }
 
 unsafe extern "C" fn document(ctx: *mut c_void, json: Text) {
-    unsafe { collect(ctx).document = cut(json, MAX_DOCUMENT) }
+    unsafe { collect(ctx, |collect| collect.document = cut(json, MAX_DOCUMENT)) }
 }
 
 unsafe extern "C" fn error(ctx: *mut c_void, setting: Text, message: Text) {
-    let collect = unsafe { collect(ctx) };
-    let trouble = collect.trouble.get_or_insert_default();
-    (trouble.setting, trouble.message) = unsafe { (cut(setting, MAX_ERROR), cut(message, MAX_ERROR)) };
+    unsafe {
+        collect(ctx, |collect| {
+            let trouble = collect.trouble.get_or_insert_default();
+            (trouble.setting, trouble.message) = (cut(setting, MAX_ERROR), cut(message, MAX_ERROR));
+        });
+    }
 }

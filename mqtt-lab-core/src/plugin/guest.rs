@@ -5,7 +5,7 @@
 //! neither a future nor a panic ever leaves the library.
 
 use super::abi::{self, Host, PluginV1, Sink, Text};
-use super::guest_log;
+use super::guest_log::{self, contained};
 use super::manifest::Manifest;
 use crate::actor::{QUEUE, Request, serve};
 use crate::{CreateError, Error, Plugin, Reading, Result, Value};
@@ -39,10 +39,10 @@ static TABLE: PluginV1 = PluginV1 {
 #[doc(hidden)]
 #[must_use]
 pub fn entry(plugin: fn() -> Plugin) -> *const PluginV1 {
-    let made = catch_unwind(|| {
+    let made = contained(|| {
         PLUGIN.get_or_init(plugin);
     });
-    if made.is_ok() { &raw const TABLE } else { std::ptr::null() }
+    if made.is_some() { &raw const TABLE } else { std::ptr::null() }
 }
 
 /// What the host's pointer to an instance points to.
@@ -131,7 +131,7 @@ impl Instance {
         }
         let ended = self.device.take().map(|device| self.runtime.block_on(device));
         Outcome::Panicked(match ended {
-            Some(Err(error)) if error.is_panic() => guest_log::panic_text(&*error.into_panic()),
+            Some(Err(error)) if error.is_panic() => guest_log::panic_text(error.into_panic()),
             _ => "the device is gone".into(),
         })
     }
@@ -170,20 +170,22 @@ unsafe extern "C" fn create(
     instance: *mut *mut c_void,
 ) -> i32 {
     unsafe {
-        guest_log::forward_to(&*host);
-        guarded(sink, || match Instance::new(&kind.lossy(), &settings.lossy()) {
-            Ok((made, description)) => {
-                ((*sink).document)((*sink).ctx, Text::of(&description));
-                let handle = Handle { wake: Notify::new(), instance: Mutex::new(made) };
-                *instance = Box::into_raw(Box::new(handle)).cast();
-                abi::OK
+        guarded(sink, || {
+            guest_log::forward_to(&*host);
+            match Instance::new(&kind.lossy(), &settings.lossy()) {
+                Ok((made, description)) => {
+                    ((*sink).document)((*sink).ctx, Text::of(&description));
+                    let handle = Handle { wake: Notify::new(), instance: Mutex::new(made) };
+                    *instance = Box::into_raw(Box::new(handle)).cast();
+                    abi::OK
+                }
+                Err(CreateError::Setting { path, message }) => {
+                    let pointer = pointer(&path);
+                    ((*sink).error)((*sink).ctx, Text::of(&pointer), Text::of(&message));
+                    abi::ERROR
+                }
+                Err(CreateError::Refused(error)) => fail(sink, code_of(&error), &error.to_string()),
             }
-            Err(CreateError::Setting { path, message }) => {
-                let pointer = pointer(&path);
-                ((*sink).error)((*sink).ctx, Text::of(&pointer), Text::of(&message));
-                abi::ERROR
-            }
-            Err(CreateError::Refused(error)) => fail(sink, code_of(&error), &error.to_string()),
         })
     }
 }
@@ -214,25 +216,26 @@ unsafe extern "C" fn set(
 }
 
 unsafe extern "C" fn destroy(instance: *mut c_void) {
-    // A panic in a destructor has nobody to be told to.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         let handle = unsafe { Box::from_raw(instance.cast::<Handle>()) };
         let instance = handle.instance.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Threads that the plugin blocks are not waited for.
         instance.runtime.shutdown_background();
-    }));
+    });
 }
 
 unsafe extern "C" fn idle(instance: *mut c_void, wait_ms: u32) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         let handle = unsafe { &*instance.cast::<Handle>() };
         handle.lock().idle(Duration::from_millis(wait_ms.into()), &handle.wake);
-    }));
+    });
 }
 
 unsafe extern "C" fn wake(instance: *mut c_void) {
-    let handle = unsafe { &*instance.cast::<Handle>() };
-    handle.wake.notify_one();
+    contained(|| {
+        let handle = unsafe { &*instance.cast::<Handle>() };
+        handle.wake.notify_one();
+    });
 }
 
 // Helpers ----------------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ unsafe extern "C" fn wake(instance: *mut c_void) {
 /// Runs `call`; a panic becomes an error with text, file and line.
 unsafe fn guarded(sink: *const Sink, call: impl FnOnce() -> i32) -> i32 {
     catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|panic| unsafe { fail(sink, abi::PANIC, &guest_log::panic_text(&*panic)) })
+        .unwrap_or_else(|panic| unsafe { fail(sink, abi::PANIC, &guest_log::panic_text(panic)) })
 }
 
 unsafe fn fail(sink: *const Sink, code: i32, message: &str) -> i32 {

@@ -8,6 +8,7 @@ use crate::panicked;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -31,15 +32,26 @@ pub(crate) fn forward_to(host: &'static Host) {
             let (file, line) = info.location().map_or(("", 0), |at| (at.file(), at.line()));
             send(1, "panic", &format!("panicked: {text}"), file, line);
             let text = if file.is_empty() { text } else { format!("{text}, at {file}:{line}") };
-            PANIC.with_borrow_mut(|last| *last = Some(text));
+            // A thread may also panic while it ends, when this is gone.
+            let _ = PANIC.try_with(|last| last.replace(Some(text)));
         }));
         host
     });
 }
 
-/// What a caught panic says, with file and line where the hook saw it.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| panicked::text(panic))
+/// What a caught panic says, with file and line where the hook saw it. Drops what the panic carried.
+pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let last = || PANIC.try_with(RefCell::take).ok().flatten();
+    let text = last().unwrap_or_else(|| panicked::text(&*panic));
+    panicked::discard(panic);
+    // If that panicked, too, it is not the text of the next panic.
+    last();
+    text
+}
+
+/// Runs `call`; a panic in it, which has been logged, goes nowhere else.
+pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(panic_text).ok()
 }
 
 fn send(level: u32, target: &str, message: &str, file: &str, line: u32) {

@@ -2,27 +2,24 @@
 //!
 //! `mqtt-lab plugin host FILE` is this; it is what `isolation = "process"` starts for a library.
 
+use super::child::FAREWELL;
 use super::library::{Library, LibraryDevice};
 use super::line_protocol::{Answer, MAX_LINE, Op, Request};
 use super::{LoadError, log};
 use crate::device::Interrupt;
+use crate::panicked::caught;
 use crate::{CreateError, Device as _, Error, Reading, Result, Value};
 use mqtt_lab_wire::Trigger;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::AsFd as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 /// Wait for the next request before the plugin's background work goes on.
 const EAGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
-
-/// Time to end in order once the input is closed.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves one device of a library over standard input and output, until the input ends.
 ///
@@ -121,8 +118,7 @@ impl Server {
                 log::forward(1, "plugin host", &format!("a request cannot be read: {line}"), "", 0);
                 continue;
             };
-            let answer = catch_unwind(AssertUnwindSafe(|| self.answer(op)));
-            let answer = answer.unwrap_or_else(|panic| panicked(&*panic));
+            let answer = caught(|| self.answer(op)).unwrap_or_else(panicked);
             log::write_line(&Answer { id: Some(id), ..answer })?;
         }
         Ok(())
@@ -133,7 +129,7 @@ impl Server {
         while self.input.buffer().is_empty() && !wait_for(self.input.get_ref(), PollFlags::IN, Some(&EAGER)) {
             let Some(device) = &self.device else { break };
             self.watch.arm(device.interrupt());
-            let idle = catch_unwind(AssertUnwindSafe(|| device.idle(device.wait_ms())));
+            let idle = caught(|| device.idle(device.wait_ms()));
             self.watch.arm(None);
             if !matches!(idle, Ok(true)) {
                 // It has no background work: the input alone is waited for.
@@ -209,8 +205,8 @@ fn failure(error: &Error) -> Answer {
     Answer { error: Some(error.to_string()), fatal: error.is_fatal(), ..Answer::default() }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Answer {
-    Answer { error: Some(crate::panicked::text(panic)), panicked: true, ..Answer::default() }
+fn panicked(text: String) -> Answer {
+    Answer { error: Some(text), panicked: true, ..Answer::default() }
 }
 
 fn no_device() -> Answer {

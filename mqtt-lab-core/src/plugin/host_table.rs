@@ -1,6 +1,7 @@
 //! What the host offers to libraries: log, and the settings for those without a JSON reader.
 
 use super::abi::{Host, Text};
+use crate::panicked::caught;
 use serde_json::Value;
 use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
@@ -29,30 +30,35 @@ const ABSENT: i32 = 0;
 const WRONG_TYPE: i32 = -1;
 
 // SAFETY, for all of them: texts and `out` are valid during the call, by the ABI.
+//
+// No panic may leave them: at the boundary it would abort the program.
 
 unsafe extern "C" fn log(level: u32, target: Text, message: Text, file: Text, line: u32) {
-    let (target, message, file) = unsafe { (target.lossy(), message.lossy(), file.lossy()) };
-    super::log::forward(level, &target, &message, &file, line);
+    // There is nobody to report a failure to: this is the log.
+    let _ = caught(|| {
+        let (target, message, file) = unsafe { (target.lossy(), message.lossy(), file.lossy()) };
+        super::log::forward(level, &target, &message, &file, line);
+    });
 }
 
 unsafe extern "C" fn setting_number(settings: Text, key: Text, out: *mut f64) -> i32 {
-    match unsafe { setting(settings, key) } {
+    found(|| match unsafe { setting(settings, key) } {
         Some(Value::Number(number)) => {
             unsafe { *out = number.as_f64().unwrap_or_default() };
             FOUND
         }
         other => without(other.as_ref()),
-    }
+    })
 }
 
 unsafe extern "C" fn setting_boolean(settings: Text, key: Text, out: *mut u8) -> i32 {
-    match unsafe { setting(settings, key) } {
+    found(|| match unsafe { setting(settings, key) } {
         Some(Value::Bool(boolean)) => {
             unsafe { *out = boolean.into() };
             FOUND
         }
         other => without(other.as_ref()),
-    }
+    })
 }
 
 unsafe extern "C" fn setting_text(
@@ -62,7 +68,7 @@ unsafe extern "C" fn setting_text(
     capacity: usize,
     len: *mut usize,
 ) -> i32 {
-    match unsafe { setting(settings, key) } {
+    found(|| match unsafe { setting(settings, key) } {
         Some(Value::String(text)) => {
             unsafe {
                 std::ptr::copy_nonoverlapping(text.as_ptr(), out, text.len().min(capacity));
@@ -71,7 +77,12 @@ unsafe extern "C" fn setting_text(
             FOUND
         }
         other => without(other.as_ref()),
-    }
+    })
+}
+
+/// The answer to a question for a setting; one that panics has found nothing of use.
+fn found(look: impl FnOnce() -> i32) -> i32 {
+    caught(look).unwrap_or(WRONG_TYPE)
 }
 
 const fn without(found: Option<&Value>) -> i32 {

@@ -3,6 +3,7 @@
 use super::abi::{self, PluginV1, Sink, Text};
 use super::host_table;
 use super::inspect::{Inspected, inspect};
+use super::library_copy::LibraryCopy;
 use super::manifest::{self, KindManifest, Manifest};
 use super::{LoadError, collect::Collect};
 use crate::device::Interrupt;
@@ -14,7 +15,6 @@ use mqtt_lab_wire::Str;
 use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::future::poll_fn;
-use std::io::Write as _;
 use std::mem::offset_of;
 use std::path::Path;
 use std::pin::Pin;
@@ -95,22 +95,18 @@ fn of_library(table: &'static PluginV1, manifest: KindManifest) -> crate::Kind {
 /// Loads the library and calls its one function.
 fn enter(path: &Path, inspected: &Inspected) -> Result<&'static PluginV1, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.into(), source };
-    let mut copy = tempfile::Builder::new()
-        .prefix("mqtt-lab-plugin-")
-        .suffix(std::env::consts::DLL_SUFFIX)
-        .tempfile()
-        .map_err(unreadable)?;
-    copy.write_all(&inspected.bytes).map_err(unreadable)?;
-    let copy = copy.into_temp_path();
+    let copy = LibraryCopy::of(&inspected.bytes).map_err(unreadable)?;
+    let copied = copy.path().display().to_string();
     let refused = |error: libloading::Error| {
         // The path of the copy means nothing to anybody.
-        let reason = error.to_string().replace(&copy.display().to_string(), &path.display().to_string());
+        let reason = error.to_string().replace(&copied, &path.display().to_string());
         LoadError::Refused { path: path.into(), reason }
     };
     // SAFETY: the file is a plugin by its symbol; what its initializers do is the user's own choice, as
     // with any program they start. `isolation = "process"` is for those they do not trust.
-    let library = unsafe { libloading::Library::new(copy.as_os_str()) }.map_err(refused)?;
+    let library = unsafe { libloading::Library::new(copy.path()) }.map_err(refused)?;
     let library = Box::leak(Box::new(library));
+    copy.keep();
     // SAFETY: a function of this name has this type by the ABI.
     let entry =
         unsafe { library.get::<unsafe extern "C" fn() -> *const PluginV1>(inspected.symbol.as_bytes()) };

@@ -1,6 +1,7 @@
 //! Why a plugin cannot be loaded.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a plugin cannot be loaded. [`hint`](LoadError::hint) says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,14 @@ pub enum LoadError {
         /// What happened.
         reason: String,
     },
+    /// It was loaded or started, and does not answer.
+    #[error("plugin `{}`: did not list its kinds within {} s", .path.display(), .limit.as_secs())]
+    Hangs {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// A library shall run in a process of its own, and this program names no host for it.
     #[error("plugin `{}`: cannot run in a process of its own: this program names no host for it", .path.display())]
     NoHost {
@@ -112,6 +121,10 @@ impl LoadError {
                 "where the folder for temporary files forbids execution (noexec), set TMPDIR to another one"
             }
             Self::Failed { .. } => "`mqtt-lab plugin check FILE` shows what it says",
+            Self::Hangs { .. } => {
+                "a library must not wait while it is loaded; a program must answer the request `manifest` with one line and \
+                 flush its output"
+            }
             Self::NoHost { .. } => "`PluginLoader::host` names the program that runs `plugin::host`",
         }
     }

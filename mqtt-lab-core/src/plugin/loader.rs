@@ -116,8 +116,9 @@ impl PluginLoader {
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let command = command.into_iter().map(|word| in_full(word, &self.base)).collect();
         let launch = Launch { command, folder, memory_mb: self.config.memory_mb };
-        let loaded = tokio::time::timeout(LIMIT, process::load(launch)).await;
-        let loaded = loaded.unwrap_or_else(|_| Err(silent()));
+        let Ok(loaded) = tokio::time::timeout(LIMIT, process::load(launch)).await else {
+            return Err(LoadError::Hangs { path, limit: LIMIT });
+        };
         let failed = |error: Error| LoadError::Failed { path, reason: error.to_string() };
         loaded.map(|plugin| (plugin, PluginForm::Process)).map_err(failed)
     }
@@ -174,23 +175,19 @@ fn in_full(word: OsString, base: &Path) -> OsString {
     if is_path { std::path::absolute(&path).unwrap_or(path).into() } else { word }
 }
 
-fn silent() -> Error {
-    Error::new(format_args!("did not say within {} s what it offers", LIMIT.as_secs()))
-}
-
 /// Loads a library on a thread of its own: its initializers may never return.
 async fn load_library(path: PathBuf) -> Result<Plugin, LoadError> {
     let (done, loaded) = tokio::sync::oneshot::channel();
     let of = path.clone();
-    let failed = |reason: String| LoadError::Failed { path: path.clone(), reason };
+    let failed = |reason: &str| LoadError::Failed { path: path.clone(), reason: reason.into() };
     let load = move || drop(done.send(library::load(&of)));
     std::thread::Builder::new()
         .name("plugin-load".into())
         .spawn(load)
-        .map_err(|error| failed(format!("no thread to load it: {error}")))?;
+        .map_err(|error| failed(&format!("no thread to load it: {error}")))?;
     match tokio::time::timeout(LIMIT, loaded).await {
         Ok(Ok(loaded)) => loaded,
-        Ok(Err(_)) => Err(failed("panicked while it was loaded".into())),
-        Err(_) => Err(failed(silent().to_string())),
+        Ok(Err(_)) => Err(failed("panicked while it was loaded")),
+        Err(_) => Err(LoadError::Hangs { path, limit: LIMIT }),
     }
 }

@@ -1,6 +1,7 @@
 //! Log of plugins, in the words of the program's own log.
 
 use super::line_protocol::Answer;
+use crate::panicked::caught;
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -53,13 +54,15 @@ pub(crate) fn forward(level: u32, from: &str, message: &str, file: &str, line: u
         // Without a lab at the other end the process ends anyway.
         return drop(write_line(&log_line(level, &format!("{from}: {message}{at}"))));
     }
-    match level {
+    // A log that fails, for one because the error output is closed, must end neither a plugin nor the task
+    // that reads what a plugin writes.
+    let _ = caught(|| match level {
         0 | 1 => tracing::error!("{from}: {message}{at}"),
         2 => tracing::warn!("{from}: {message}{at}"),
         3 => tracing::info!("{from}: {message}{at}"),
         4 => tracing::debug!("{from}: {message}{at}"),
         _ => tracing::trace!("{from}: {message}{at}"),
-    }
+    });
 }
 
 /// Lines of one output in one second; what is above is counted and told.

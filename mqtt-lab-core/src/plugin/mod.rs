@@ -25,6 +25,10 @@ mod child;
 #[allow(unsafe_code)]
 #[cfg(feature = "plugins")]
 mod collect;
+#[cfg(feature = "plugins")]
+mod group;
+#[cfg(all(feature = "plugins", unix))]
+mod guard;
 #[cfg(all(feature = "plugins", unix))]
 mod host;
 #[allow(unsafe_code)]
@@ -35,6 +39,8 @@ mod inspect;
 #[allow(unsafe_code)]
 #[cfg(feature = "plugins")]
 mod library;
+#[cfg(feature = "plugins")]
+mod library_copy;
 #[cfg(feature = "plugins")]
 mod line_protocol;
 #[cfg(feature = "plugins")]
@@ -62,3 +68,12 @@ pub use load_error::LoadError;
 pub use loader::PluginLoader;
 #[cfg(feature = "plugins")]
 pub use source::PluginSource;
+
+/// Waits until every plugin process of this program has ended with all that it started, at most 3 seconds.
+///
+/// Dropping a device closes its process's input, which then has 2 seconds to end by itself. A program that
+/// ends meanwhile cuts that short: call this as the last thing in `main`, after the runtime has ended.
+#[cfg(feature = "plugins")]
+pub fn wait_for_processes() {
+    group::wait_for_all(child::FAREWELL + child::LAST_WORDS);
+}

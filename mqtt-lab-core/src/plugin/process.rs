@@ -6,6 +6,7 @@ use super::child::Child;
 use super::line_protocol::{Answer, Op, to_json};
 use super::manifest::{self, KindManifest, Manifest};
 use super::spawn::Launch;
+use crate::device::Remains;
 use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value, panicked};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -86,8 +87,8 @@ impl Device for ProcessDevice {
         Ok(if state.is_empty() { Reading::new().with(channel.to_owned(), value) } else { state })
     }
 
-    async fn end(&mut self) {
-        self.child.leave().await;
+    fn remains(&mut self) -> Option<Remains> {
+        self.child.gone()
     }
 }
 

@@ -1,13 +1,16 @@
 //! Starts plugin processes so that none outlives this program, even if it is killed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use tokio::process::{Child, Command};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
+
+/// How the lab's own environment variables begin. They may hold passwords and tokens.
+const OWN_VARIABLES: &str = "MQTT_LAB_";
 
 /// How a plugin's process is started.
 #[derive(Clone, Debug)]
@@ -20,15 +23,15 @@ pub(crate) struct Launch {
     pub(crate) memory_mb: u32,
 }
 
-type Job = (Command, tokio::runtime::Handle, oneshot::Sender<io::Result<Child>>);
+type Job = (Command, oneshot::Sender<io::Result<(Child, Handle)>>);
 
 impl Launch {
-    /// Starts the process. Jobs wait in a queue of 64; one that finds it full waits for room.
-    pub(crate) async fn spawn(&self) -> io::Result<Child> {
+    /// Starts the process. Jobs wait in a queue of 64; one that finds it full waits for room. Also returns
+    /// the runtime in which the process is read and waited for: it outlives the caller's.
+    pub(crate) async fn spawn(&self) -> io::Result<(Child, Handle)> {
         let (started, child) = oneshot::channel();
         let gone = || io::Error::other("the thread that starts plugin processes is gone");
-        let job = (self.command(), tokio::runtime::Handle::current(), started);
-        spawner().send(job).await.map_err(|_| gone())?;
+        spawner().send((self.command(), started)).await.map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
     }
 
@@ -36,6 +39,9 @@ impl Launch {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().cloned().unwrap_or_default());
         command.args(words).current_dir(&self.folder).env("PYTHONUNBUFFERED", "1").kill_on_drop(true);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_own(name)) {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         confine(&mut command, self.memory_mb);
@@ -43,26 +49,36 @@ impl Launch {
     }
 }
 
-/// The thread from which all processes are started. On Linux a child can be told to die with the thread
-/// that started it, and this one lives as long as the program.
+/// Whether a variable is one of the lab's own; Windows does not distinguish upper and lower case.
+fn is_own(name: &OsStr) -> bool {
+    name.to_string_lossy().to_ascii_uppercase().starts_with(OWN_VARIABLES)
+}
+
+/// The thread from which all processes are started, and in whose runtime they are read and waited for. It
+/// lives as long as the program: on Linux a child dies with the thread that started it, and a process
+/// gets its time to end also when the runtime of its lab is gone.
 fn spawner() -> &'static mpsc::Sender<Job> {
     static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     SPAWNER.get_or_init(|| {
-        let (jobs, mut queue) = mpsc::channel::<Job>(64);
-        let start = move || {
-            while let Some((mut command, runtime, started)) = queue.blocking_recv() {
-                // In a runtime that ended meanwhile, or without I/O, tokio panics: that lab's problem only.
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    let _inside = runtime.enter();
-                    let _ = started.send(command.spawn());
-                }));
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("plugin-spawner".into()).spawn(start) {
+        let (jobs, queue) = mpsc::channel(64);
+        let thread = std::thread::Builder::new().name("plugin-spawner".into());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let started = runtime.and_then(|runtime| thread.spawn(move || start_all(&runtime, queue)));
+        if let Err(error) = started {
             tracing::error!(%error, "no thread for starting plugin processes");
         }
         jobs
     })
+}
+
+fn start_all(runtime: &Runtime, mut queue: mpsc::Receiver<Job>) {
+    runtime.block_on(async {
+        while let Some((mut command, started)) = queue.recv().await {
+            let child = command.spawn().map(|child| (child, Handle::current()));
+            // If nobody waits any more, the child is dropped, which kills it.
+            let _ = started.send(child);
+        }
+    });
 }
 
 /// A process group of its own (Ctrl-C is for the lab), a memory limit, and on Linux death with the lab.
@@ -91,4 +107,23 @@ fn confine(command: &mut Command, memory_mb: u32) {
     };
     // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
     unsafe { command.pre_exec(before_exec) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labs_own_variables_are_recognised() {
+        for (name, own) in [
+            ("MQTT_LAB_WEB__TOKEN", true),
+            ("mqtt_lab_broker__users", true),
+            ("MQTT_LAB", false),
+            ("MY_MQTT_LAB_TOKEN", false),
+            ("RUST_LOG", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_own(OsStr::new(name)), own, "{name}");
+        }
+    }
 }

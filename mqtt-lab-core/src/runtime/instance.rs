@@ -5,6 +5,7 @@
 
 use super::interrupt::{Hook, interruptible};
 use crate::actor::{QUEUE, Request, serve};
+use crate::device::Remains;
 use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value, panicked};
 use mqtt_lab_wire::Trigger;
 use std::fmt;
@@ -97,8 +98,8 @@ pub(crate) struct Instance {
     /// The panic's text, sent when the device is gone.
     end: oneshot::Receiver<String>,
     abort: Option<AbortHandle>,
-    /// Its end has the device end in good order.
-    leave: Option<oneshot::Sender<()>>,
+    /// What outlives the device, until it is gone, too.
+    remains: Option<Remains>,
     /// Its end is seen by the device's thread.
     _owner: oneshot::Sender<()>,
 }
@@ -127,17 +128,16 @@ impl Instance {
         let (born, birth) = oneshot::channel();
         let (ended, mut end) = oneshot::channel();
         let (owner, abandoned) = oneshot::channel();
-        let (leave, leaving) = oneshot::channel();
         let cooperative = kind.is_cooperative() && start == Start::AsItsKind;
         let life = async move {
             let hook = Hook::default();
             // In its place once: thousands of these live at the same time.
             let life = pin!(async {
-                let device = pin!(live(kind, settings, born, queue, leaving, &hook));
+                let device = pin!(live(kind, settings, born, queue, &hook));
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
-                    ended = panicked::caught(device) => ended,
+                    ended = panicked::caught_in(device) => ended,
                 }
             });
             // A cooperative device never blocks, so there is nothing to interrupt.
@@ -153,14 +153,10 @@ impl Instance {
             None
         };
         match tokio::time::timeout(limit, birth).await {
-            Ok(Ok(description)) => Ok(Self {
-                description: description?,
-                requests,
-                end,
-                abort,
-                leave: Some(leave),
-                _owner: owner,
-            }),
+            Ok(Ok(device)) => {
+                let (description, remains) = device?;
+                Ok(Self { description, requests, end, abort, remains, _owner: owner })
+            }
             // Its sender is gone: the constructor or `describe` panicked.
             Ok(Err(_)) => {
                 Err(InstanceError::Panicked((&mut end).await.unwrap_or_else(|_| "without a message".into())))
@@ -222,8 +218,16 @@ impl Instance {
 
     /// Ends the device and waits until it is gone with all it held, at most for `limit`.
     pub(crate) async fn end(mut self, limit: Duration) {
-        self.leave = None;
-        let _ = tokio::time::timeout(limit, &mut self.end).await;
+        // Closes the queue of requests.
+        (self.requests, _) = mpsc::channel(1);
+        self.abort.iter().for_each(AbortHandle::abort);
+        let gone = async {
+            let _ = (&mut self.end).await;
+            if let Some(remains) = self.remains.take() {
+                let _ = remains.await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, gone).await;
     }
 }
 
@@ -250,9 +254,8 @@ async fn still_runs(abort: Option<&AbortHandle>) -> bool {
 async fn live(
     kind: Kind,
     settings: Settings,
-    born: oneshot::Sender<Result<Description, InstanceError>>,
+    born: oneshot::Sender<Result<(Description, Option<Remains>), InstanceError>>,
     mut queue: mpsc::Receiver<Request>,
-    leaving: oneshot::Receiver<()>,
     hook: &Hook,
 ) {
     let mut device = match kind.create(settings).await {
@@ -265,12 +268,9 @@ async fn live(
     }
     hook.set(device.interrupt());
     let event = description.trigger() == Trigger::Event;
-    if born.send(Ok(description)).is_ok() {
-        tokio::select! {
-            () = serve(&mut *device, event, &mut queue) => {}
-            _ = leaving => {}
-        }
-        device.end().await;
+    let remains = device.remains();
+    if born.send(Ok((description, remains))).is_ok() {
+        serve(&mut *device, event, &mut queue).await;
     }
 }
 

@@ -87,7 +87,7 @@ impl Supervisor {
         let mut backoff = Backoff::default();
         loop {
             let begin = Instant::now();
-            match panicked::caught(std::pin::pin!(work.run())).await {
+            match panicked::caught_in(std::pin::pin!(work.run())).await {
                 Ok(Ok(())) => return,
                 Ok(Err(cause)) => part.fails(cause),
                 Err(text) => self.panicked(part, &text),
@@ -102,7 +102,7 @@ impl Supervisor {
         let mut backoff = Backoff::default();
         loop {
             let begin = Instant::now();
-            match panicked::caught_here(&mut work) {
+            match panicked::caught(&mut work) {
                 Ok(Ok(())) => return,
                 Ok(Err(cause)) => part.fails(cause),
                 Err(text) => self.panicked(part, &text),

@@ -9,7 +9,7 @@ extern crate alloc;
 
 use core::future::pending;
 use embassy_executor::Spawner;
-use embassy_net::{DhcpConfig, Runner, StackResources};
+use embassy_net::{Runner, StackResources};
 use embassy_time::Timer;
 use esp_hal::gpio::{Input, InputConfig, Level, Output as OutputPin, OutputConfig, Pull};
 use esp_hal::i2c::master::{Config as I2cConfig, I2c};
@@ -19,7 +19,7 @@ use esp_println::println;
 use esp_radio::wifi::sta::StationConfig;
 use esp_radio::wifi::{AuthenticationMethodConfig, Config as WifiConfig, Interface, WifiController};
 use mqtt_lab_node::parts::{Button, Output};
-use mqtt_lab_node::tcp::{Broker, Tcp};
+use mqtt_lab_node::tcp::{Broker, Tcp, dhcp};
 use mqtt_lab_node::{Memory, Node, Part, Settings};
 use static_cell::ConstStaticCell;
 
@@ -110,8 +110,8 @@ async fn main(spawner: Spawner) {
     let mut controller =
         need(WifiController::new(board.WIFI, Default::default()), "the radio does not start");
     need(controller.set_config(&station()), "the radio refuses the Wi-Fi's settings");
-    let dhcp = embassy_net::Config::dhcpv4(DhcpConfig::default());
-    let (stack, runner) = embassy_net::new(Interface::station(), dhcp, RESOURCES.take(), random());
+    let address = embassy_net::Config::dhcpv4(dhcp());
+    let (stack, runner) = embassy_net::new(Interface::station(), address, RESOURCES.take(), random());
     spawner.spawn(need(network(runner), "no room for the network"));
     spawner.spawn(need(wifi(controller), "no room for the Wi-Fi"));
 

@@ -20,11 +20,11 @@ use cortex_m::Peripherals;
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::ExceptionFrame;
 use embassy_executor::Spawner;
-use embassy_net::{DhcpConfig, Runner, StackResources};
+use embassy_net::{Runner, StackResources};
 use embassy_time::{Duration, Instant, Timer};
 use ethernet::Ethernet;
 use mqtt_lab_node::parts::{Lm75, Output};
-use mqtt_lab_node::tcp::{Broker, Tcp};
+use mqtt_lab_node::tcp::{Broker, Tcp, dhcp};
 use mqtt_lab_node::{Memory, Node, Settings};
 use static_cell::ConstStaticCell;
 use uart::log;
@@ -114,8 +114,8 @@ async fn main(spawner: Spawner) {
         log(format_args!("no LAN9118: start QEMU with -nic user,model=lan9118"));
         host::exit(false)
     };
-    let dhcp = embassy_net::Config::dhcpv4(DhcpConfig::default());
-    let (stack, runner) = embassy_net::new(device, dhcp, RESOURCES.take(), settings.random);
+    let address = embassy_net::Config::dhcpv4(dhcp());
+    let (stack, runner) = embassy_net::new(device, address, RESOURCES.take(), settings.random);
     match network(runner) {
         Ok(task) => spawner.spawn(task),
         Err(_) => host::exit(false),

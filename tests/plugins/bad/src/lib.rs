@@ -19,6 +19,8 @@ pub enum Fault {
     Fatal,
     /// It panics.
     Panic,
+    /// It panics with a payload that panics when it is dropped.
+    Payload,
     /// It loops without end.
     Loop,
     /// It sleeps without end and blocks its thread.
@@ -60,6 +62,8 @@ pub enum Place {
     Read,
     /// In `set` or `apply`.
     Set,
+    /// In its destructor.
+    Drop,
 }
 
 /// The settings.
@@ -72,6 +76,15 @@ pub struct Settings {
     pub at: Place,
     /// How long a loop lasts, so that a test need not share the processor with it for ever.
     pub loop_s: Option<f64>,
+}
+
+/// Panics when it is dropped, with another of its kind.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        std::panic::panic_any(Self);
+    }
 }
 
 /// The device that misbehaves.
@@ -99,6 +112,7 @@ impl Bad {
             Fault::Error => return Err(Error::new("wire broken")),
             Fault::Fatal => return Err(Error::new("wire burnt").fatal()),
             Fault::Panic => panic!("no wire"),
+            Fault::Payload => std::panic::panic_any(Payload),
             Fault::Loop => {
                 let start = Instant::now();
                 while self.0.loop_s.is_none_or(|limit| start.elapsed().as_secs_f64() < limit) {
@@ -130,6 +144,12 @@ impl Bad {
             std::future::pending::<()>().await;
         }
         self.misbehave(here)
+    }
+}
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        let _ = self.misbehave(Place::Drop);
     }
 }
 
