@@ -1,1 +1,2 @@
+//! Random faults on one running lab.
 fn main() {}

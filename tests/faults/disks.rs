@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use mqtt_lab_core::broker::{Broker, BrokerConfig};
 use mqtt_lab_core::link::{Link, LinkConfig, Qos};
 
 use crate::program::{Program, command, free_port};
@@ -258,11 +259,9 @@ async fn a_spool_with_a_smaller_capacity_takes_no_more_than_that() {
     }
     link.abort().await;
     // Started again with room for four: the ten that wait are sent, and then four more may wait.
-    let broker = mqtt_lab_core::broker::Broker::start(&mqtt_lab_core::broker::BrokerConfig {
-        bind: "127.0.0.1:0".parse().expect("an address"),
-        ..Default::default()
-    });
-    let broker = broker.await.expect("a broker");
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let config_of_broker = BrokerConfig { bind: address, ..BrokerConfig::default() };
+    let broker = Broker::start(&config_of_broker).await.expect("a broker");
     let mut smaller = config(4);
     smaller.brokers = vec![broker.address().to_string()];
     let (link, _events) = Link::spawn(smaller).expect("a link");
