@@ -39,6 +39,8 @@ pub(crate) enum Problem {
     Name { most: usize },
     #[error("`{device}` does not run in this program: nobody here has its plug")]
     ForeignPlug { device: String },
+    #[error("the program that runs `{device}` did not answer in time; the plug may still be pulled")]
+    PlugUnanswered { device: String },
     #[error("`topic` is empty")]
     TopicEmpty,
     #[error("`topic` has a wildcard: one publishes to one topic")]
@@ -134,7 +136,8 @@ mod tests {
             Problem::StoreAway => Problem::TooSlow,
             Problem::TooSlow => Problem::Name { most },
             Problem::Name { .. } => Problem::ForeignPlug { device: text() },
-            Problem::ForeignPlug { .. } => Problem::TopicEmpty,
+            Problem::ForeignPlug { .. } => Problem::PlugUnanswered { device: text() },
+            Problem::PlugUnanswered { .. } => Problem::TopicEmpty,
             Problem::TopicEmpty => Problem::TopicWildcard,
             Problem::TopicWildcard => Problem::TopicNul,
             Problem::TopicNul => Problem::TopicLong { most },

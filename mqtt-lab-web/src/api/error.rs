@@ -86,9 +86,11 @@ impl From<Problem> for ApiError {
             | Problem::TopicLong { .. }
             | Problem::PayloadLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Problem::CommandsWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Problem::BrokerAway { .. } | Problem::NotConfirmed | Problem::StoreAway | Problem::TooSlow => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Problem::BrokerAway { .. }
+            | Problem::NotConfirmed
+            | Problem::PlugUnanswered { .. }
+            | Problem::StoreAway
+            | Problem::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, detail, problem: Some(Box::new(problem)) }
     }
