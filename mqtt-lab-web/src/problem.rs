@@ -25,6 +25,10 @@ pub(crate) enum Problem {
         #[serde(flatten)]
         misfit: Misfit,
     },
+    #[error(
+        "`{device}` has not answered {most} commands yet; wait for its answers, or send commands with a shorter life"
+    )]
+    DeviceBusy { device: String, most: usize },
     #[error("{most} commands are waiting for an answer; try again later")]
     CommandsWaiting { most: usize },
     #[error("the broker is away: {reason}")]
@@ -129,7 +133,8 @@ mod tests {
             Problem::NotSettable { .. } => {
                 Problem::Value { channel: text(), value: text(), misfit: ValueError::NotAColor.into() }
             }
-            Problem::Value { .. } => Problem::CommandsWaiting { most },
+            Problem::Value { .. } => Problem::DeviceBusy { device: text(), most },
+            Problem::DeviceBusy { .. } => Problem::CommandsWaiting { most },
             Problem::CommandsWaiting { .. } => Problem::BrokerAway { reason: text() },
             Problem::BrokerAway { .. } => Problem::NotConfirmed,
             Problem::NotConfirmed => Problem::StoreAway,

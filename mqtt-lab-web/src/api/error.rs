@@ -85,7 +85,7 @@ impl From<Problem> for ApiError {
             | Problem::TopicNul
             | Problem::TopicLong { .. }
             | Problem::PayloadLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Problem::CommandsWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Problem::CommandsWaiting { .. } | Problem::DeviceBusy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Problem::BrokerAway { .. }
             | Problem::NotConfirmed
             | Problem::PlugUnanswered { .. }
