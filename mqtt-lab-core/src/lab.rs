@@ -4,7 +4,7 @@ use crate::config::{DeviceConfig, MqttConfig, Problem, nearest};
 use crate::link::{Credentials, LinkError};
 use crate::plan::Plan;
 use crate::runtime::DeviceSpec;
-use crate::{KindTaken, Plugin, Registry, RunningLab, Settings, Variables};
+use crate::{KindTaken, OnPanic, Plugin, Registry, RunningLab, Settings, Variables};
 use mqtt_lab_wire::{TopicError, check_word};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +42,7 @@ pub struct LabBuilder {
     seed: u64,
     mqtt: MqttConfig,
     credentials: Option<Credentials>,
+    on_panic: Option<OnPanic>,
     #[cfg(feature = "disk-spool")]
     disk: Option<crate::link::DiskSpool>,
     registry: Registry,
@@ -107,6 +108,7 @@ impl Lab {
             seed: 1,
             mqtt: MqttConfig::default(),
             credentials: None,
+            on_panic: None,
             #[cfg(feature = "disk-spool")]
             disk: None,
             registry: Registry::new(),
@@ -173,6 +175,14 @@ impl LabBuilder {
     pub fn mqtt(mut self, mqtt: MqttConfig) -> Self {
         self.credentials = mqtt.credentials().or(self.credentials);
         self.mqtt = mqtt;
+        self
+    }
+
+    /// Calls `callback` when a task of a device or of its link has panicked, with the part of the program and
+    /// the panic's text. The task goes on: it loses neither its connection's session nor what it has accepted.
+    #[must_use]
+    pub fn on_panic(mut self, callback: Arc<dyn Fn(&str, &str) + Send + Sync>) -> Self {
+        self.on_panic = Some(callback.into());
         self
     }
 
@@ -355,6 +365,7 @@ impl LabBuilder {
             config,
             mqtt: self.mqtt.clone(),
             credentials: self.credentials.clone(),
+            on_panic: self.on_panic.clone(),
             #[cfg(feature = "disk-spool")]
             disk: self.disk.clone().filter(|_| device.on_disk),
         }

@@ -368,6 +368,7 @@ mod actuator;
 mod description;
 mod device;
 mod error;
+pub mod failpoint;
 mod kind;
 mod panicked;
 pub mod plugin;
@@ -428,6 +429,8 @@ pub use lab::{BuildError, Lab, LabBuilder};
 pub use mqtt_lab_wire::{
     Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value,
 };
+#[cfg(feature = "runtime")]
+pub use panicked::OnPanic;
 #[cfg(feature = "runtime")]
 pub use pull::{NoSuchDevice, Pull};
 pub use reading::Reading;

@@ -106,6 +106,7 @@ impl<'a> Session<'a> {
     /// Ok: the link is closed.
     async fn speak(&mut self) -> Result<(), Failure> {
         loop {
+            crate::failpoint::hit("link");
             self.read_packets()?;
             if self.overrun && self.shared.queue.has_room() && self.shared.stopping() == Stop::No {
                 return self.reconnect().await;

@@ -8,11 +8,9 @@ use crate::actor::{QUEUE, Request, serve};
 use crate::{CheckError, CreateError, Description, Error, Kind, Reading, Result, Settings, Value, panicked};
 use mqtt_lab_wire::Trigger;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -48,6 +46,8 @@ pub(crate) enum InstanceError {
     Blocks(Duration),
     /// No thread left.
     NoThread,
+    /// The runtime has panicked, not the device.
+    Internal(String),
 }
 
 impl InstanceError {
@@ -77,6 +77,7 @@ impl fmt::Display for InstanceError {
             Self::Returned(error) => write!(f, "{error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Hung(limit) | Self::Blocks(limit) => write!(f, "did not answer within {limit:?}"),
+            Self::Internal(panic) => write!(f, "internal error: {panic}; the device was restarted"),
             Self::NoThread => write!(f, "all {MAX_THREADS} device threads are in use, some by hung devices"),
         }
     }
@@ -139,7 +140,7 @@ impl Instance {
                 tokio::select! {
                     biased;
                     _ = abandoned => Ok(()),
-                    ended = caught(device) => ended,
+                    ended = panicked::caught(device) => ended,
                 }
             });
             // A cooperative device never blocks, so there is nothing to interrupt.
@@ -274,15 +275,6 @@ async fn live(
         }
         device.end().await;
     }
-}
-
-/// Runs a future; a panic inside becomes an error with the panic's text.
-async fn caught(mut future: Pin<&mut impl Future<Output = ()>>) -> Result<(), String> {
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panicked::text(&*panic))),
-    })
-    .await
 }
 
 /// A device's thread, counted.

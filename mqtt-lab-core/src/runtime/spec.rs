@@ -2,7 +2,7 @@
 
 use crate::config::{DeviceConfig, MqttConfig};
 use crate::link::{Credentials, Will};
-use crate::{Kind, Settings};
+use crate::{Kind, OnPanic, Settings};
 use mqtt_lab_wire::{Address, Info, Qos, State, Topic, WillInfo};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ pub(crate) struct DeviceSpec {
     pub(crate) config: DeviceConfig,
     pub(crate) mqtt: MqttConfig,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) on_panic: Option<OnPanic>,
     #[cfg(feature = "disk-spool")]
     pub(crate) disk: Option<crate::link::DiskSpool>,
 }
