@@ -99,6 +99,7 @@ impl Running {
             Arc::new(move |topic: &str| seen.last(topic).map(|(qos, retain)| Seen { qos, retain }))
                 as PublishLog
         });
+        link.supervisor = self.supervisor.clone();
         let ingest = IngestConfig { link, root: config.lab.root.clone() };
         let web = Web::start(web, config.store.clone(), ingest, log, self.supervisor.clone()).await;
         let web = web.map_err(|error| web_failure(&error))?;
@@ -183,6 +184,7 @@ impl Running {
 
     /// A lab that knows its way to the broker, and who restarts its tasks.
     fn connected(&self, lab: LabBuilder) -> LabBuilder {
+        let lab = lab.supervisor(&self.supervisor);
         let lab = lab.credentials(self.broker.as_ref().and_then(Broker::own_credentials));
         let lab = self.broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
         self.spool.iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()))

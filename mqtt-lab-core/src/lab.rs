@@ -4,6 +4,7 @@ use crate::config::{DeviceConfig, MqttConfig, Problem, nearest};
 use crate::link::{Credentials, LinkError};
 use crate::plan::Plan;
 use crate::runtime::DeviceSpec;
+use crate::supervisor::Supervisor;
 use crate::{KindTaken, Plugin, Registry, RunningLab, Settings, Variables};
 use mqtt_lab_wire::{TopicError, check_word};
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub struct LabBuilder {
     seed: u64,
     mqtt: MqttConfig,
     credentials: Option<Credentials>,
+    supervisor: Supervisor,
     #[cfg(feature = "disk-spool")]
     disk: Option<crate::link::DiskSpool>,
     registry: Registry,
@@ -107,6 +109,7 @@ impl Lab {
             seed: 1,
             mqtt: MqttConfig::default(),
             credentials: None,
+            supervisor: Supervisor::default(),
             #[cfg(feature = "disk-spool")]
             disk: None,
             registry: Registry::new(),
@@ -173,6 +176,14 @@ impl LabBuilder {
     pub fn mqtt(mut self, mqtt: MqttConfig) -> Self {
         self.credentials = mqtt.credentials().or(self.credentials);
         self.mqtt = mqtt;
+        self
+    }
+
+    /// Sets who is told when a task of a device or of its link has panicked. The task goes on: it loses neither its
+    /// connection's session nor what it has accepted.
+    #[must_use]
+    pub fn supervisor(mut self, supervisor: &Supervisor) -> Self {
+        self.supervisor = supervisor.clone();
         self
     }
 
@@ -355,6 +366,7 @@ impl LabBuilder {
             config,
             mqtt: self.mqtt.clone(),
             credentials: self.credentials.clone(),
+            supervisor: self.supervisor.clone(),
             #[cfg(feature = "disk-spool")]
             disk: self.disk.clone().filter(|_| device.on_disk),
         }

@@ -368,6 +368,7 @@ mod actuator;
 mod description;
 mod device;
 mod error;
+pub mod failpoint;
 mod kind;
 mod panicked;
 pub mod plugin;
@@ -385,8 +386,6 @@ pub mod broker;
 mod changes;
 #[cfg(feature = "runtime")]
 pub mod config;
-#[doc(hidden)]
-pub mod failpoint;
 #[cfg(feature = "plugins")]
 mod file_stamp;
 #[cfg(feature = "runtime")]
@@ -434,6 +433,7 @@ pub use lab::{BuildError, Lab, LabBuilder};
 pub use mqtt_lab_wire::{
     Channel, Datatype, PayloadForm, PluginForm, PluginInfo, Qos, Role, State, Trigger, Value,
 };
+#[cfg(feature = "runtime")]
 #[cfg(feature = "runtime")]
 pub use pull::{NoSuchDevice, Pull};
 pub use reading::Reading;

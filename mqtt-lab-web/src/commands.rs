@@ -16,6 +16,8 @@ use crate::store::{Command, CommandState, Store, Write};
 
 /// Commands waiting for an answer at once.
 const MAX_PENDING: usize = 1_000;
+/// Commands to one device among them, so that a silent device does not shut out the others.
+const MAX_PENDING_PER_DEVICE: usize = 64;
 /// Commands remembered, so that a late answer is shown.
 const MAX_KNOWN: usize = 2_000;
 /// Time beyond a command's life in which its answer may come.
@@ -36,7 +38,7 @@ struct Known {
     commands: HashMap<String, Entry>,
     /// Oldest first.
     order: VecDeque<String>,
-    pending: usize,
+    pending: Pending,
     /// Pending ones to devices without a description: their channel's value is the answer.
     silent: usize,
 }
@@ -84,11 +86,10 @@ impl Commands {
             sent_us: now_us(),
             ended_us: None,
         };
-        if self.lock().pending >= MAX_PENDING {
-            return Err(Problem::CommandsWaiting { most: MAX_PENDING });
-        }
+        let place = Place::take(self, group, device)?;
         self.store.insert_command(target.device, &command).await?;
         self.lock().add(command.clone(), target.announced);
+        place.keep();
         self.registry.hub.command(command.clone().into());
         self.publish(topic, &command, target.announced, wish.ttl_ms);
         Ok(command)
@@ -201,17 +202,24 @@ impl Commands {
 }
 
 impl Known {
+    /// Adds a command that has its place among the pending ones.
     fn add(&mut self, command: Command, announced: bool) {
-        self.pending += 1;
         self.silent += usize::from(!announced);
         self.order.push_back(command.id.clone());
         self.commands.insert(command.id.clone(), Entry { command, announced });
-        while self.order.len() > MAX_KNOWN {
-            let oldest = self.order.pop_front().and_then(|id| self.commands.remove(&id));
-            if let Some(entry) = oldest.filter(|entry| entry.command.state == CommandState::Pending) {
-                self.pending -= 1;
-                self.silent -= usize::from(!entry.announced);
-            }
+        if self.order.len() > MAX_KNOWN {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets the oldest command that has ended: one that is pending is still to end.
+    fn forget_oldest(&mut self) {
+        let ended = |id: &String| {
+            self.commands.get(id).is_none_or(|entry| entry.command.state != CommandState::Pending)
+        };
+        let oldest = self.order.iter().position(ended);
+        if let Some(id) = oldest.and_then(|at| self.order.remove(at)) {
+            self.commands.remove(&id);
         }
     }
 
@@ -220,7 +228,7 @@ impl Known {
         let entry = self.commands.get_mut(id)?;
         match entry.command.state {
             CommandState::Pending => {
-                self.pending -= 1;
+                self.pending.release(&name(&entry.command.group, &entry.command.device));
                 self.silent -= usize::from(!entry.announced);
             }
             CommandState::TimedOut if state != CommandState::TimedOut => {}
@@ -229,6 +237,69 @@ impl Known {
         (entry.command.state, entry.command.error, entry.command.ended_us) = (state, error, Some(now_us));
         Some(entry.command.clone())
     }
+}
+
+/// How many commands are pending, in all and per device.
+#[derive(Default)]
+struct Pending {
+    all: usize,
+    /// By `group/device`; devices without any are left out.
+    devices: HashMap<String, usize>,
+}
+
+impl Pending {
+    fn reserve(&mut self, device: &str) -> Result<(), Problem> {
+        let own = self.devices.get(device).copied().unwrap_or_default();
+        if own >= MAX_PENDING_PER_DEVICE {
+            return Err(Problem::DeviceBusy { device: device.to_owned(), most: MAX_PENDING_PER_DEVICE });
+        }
+        if self.all >= MAX_PENDING {
+            return Err(Problem::CommandsWaiting { most: MAX_PENDING });
+        }
+        self.all += 1;
+        self.devices.insert(device.to_owned(), own + 1);
+        Ok(())
+    }
+
+    fn release(&mut self, device: &str) {
+        self.all -= 1;
+        match self.devices.get_mut(device) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(self.devices.remove(device)),
+        }
+    }
+}
+
+/// A place among the pending commands, given back if the command is not added after all.
+struct Place<'a> {
+    commands: &'a Commands,
+    device: String,
+    kept: bool,
+}
+
+impl<'a> Place<'a> {
+    fn take(commands: &'a Commands, group: &str, device: &str) -> Result<Self, Problem> {
+        let device = name(group, device);
+        commands.lock().pending.reserve(&device)?;
+        Ok(Self { commands, device, kept: false })
+    }
+
+    /// The command was added, and gives the place back when it ends.
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.commands.lock().pending.release(&self.device);
+        }
+    }
+}
+
+fn name(group: &str, device: &str) -> String {
+    format!("{group}/{device}")
 }
 
 /// The value as the channel means it.
@@ -268,6 +339,67 @@ fn equal(a: &Value, b: &Value) -> bool {
 
 impl fmt::Debug for Commands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Commands").field("pending", &self.lock().pending).finish_non_exhaustive()
+        f.debug_struct("Commands").field("pending", &self.lock().pending.all).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(id: usize) -> Command {
+        Command {
+            id: id.to_string(),
+            group: "demo".into(),
+            device: "led".into(),
+            channel: "on".into(),
+            value: Value::Bool(true),
+            state: CommandState::Pending,
+            error: None,
+            sent_us: 0,
+            ended_us: None,
+        }
+    }
+
+    #[test]
+    fn a_silent_device_does_not_shut_out_the_others() {
+        let mut pending = Pending::default();
+        for _ in 0..MAX_PENDING_PER_DEVICE {
+            pending.reserve("demo/silent").unwrap();
+        }
+        assert!(matches!(pending.reserve("demo/silent"), Err(Problem::DeviceBusy { .. })));
+        pending.reserve("demo/led").unwrap();
+        pending.release("demo/silent");
+        pending.reserve("demo/silent").unwrap();
+        for device in 0..MAX_PENDING {
+            let _ = pending.reserve(&format!("demo/{device}"));
+        }
+        assert_eq!(pending.all, MAX_PENDING);
+        assert!(matches!(pending.reserve("demo/other"), Err(Problem::CommandsWaiting { .. })));
+    }
+
+    #[test]
+    fn a_command_that_ends_frees_its_place_once() {
+        let mut known = Known::default();
+        known.pending.reserve("demo/led").unwrap();
+        known.add(command(1), true);
+        for state in [CommandState::TimedOut, CommandState::Confirmed, CommandState::TimedOut] {
+            known.end("1", state, None, 1);
+        }
+        assert_eq!((known.pending.all, known.pending.devices.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_pending_command_is_not_forgotten_for_newer_ones() {
+        let mut known = Known::default();
+        for id in 0..2 * MAX_KNOWN {
+            known.pending.reserve("demo/led").unwrap();
+            known.add(command(id), true);
+            if id > 0 {
+                known.end(&id.to_string(), CommandState::Confirmed, None, 1);
+            }
+        }
+        assert!(known.commands.contains_key("0"));
+        assert_eq!((known.commands.len(), known.order.len(), known.pending.all), (MAX_KNOWN, MAX_KNOWN, 1));
     }
 }

@@ -37,8 +37,14 @@ impl Keeper {
                 return;
             }
         };
-        if std::mem::take(&mut self.failed) {
-            database.works();
+        // What fills one folder fills the others: a database that has nothing to write would not notice.
+        if self.failed || self.others_fail() {
+            if let Err(error) = self.app.store.probe().await {
+                database.fails(error.cause());
+                self.failed = true;
+            } else if std::mem::take(&mut self.failed) {
+                database.works();
+            }
         }
         match healed {
             Healed::Nothing => {}
@@ -48,6 +54,11 @@ impl Keeper {
                 self.tell(NoticeTitle::DatabaseReplaced);
             }
         }
+    }
+
+    fn others_fail(&self) -> bool {
+        let parts = self.app.health.supervisor.parts();
+        parts.iter().any(|part| part.cause.is_some() && part.name != self.app.health.database.name())
     }
 
     /// Ids mean other things now: what was read with the old ones comes again.

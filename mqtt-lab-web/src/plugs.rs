@@ -1,5 +1,6 @@
 //! The plugs of the devices that run in the same program: pulled in the page, for lessons on the last will.
 
+use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -62,15 +63,25 @@ impl Plugs {
     }
 
     /// Asks the program; none: it has no such device, or takes no requests.
-    pub(crate) async fn ask(&self, group: String, device: String, wish: Option<Plug>) -> Option<Plug> {
-        let sender = self.0.get()?;
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::PlugUnanswered`] if it does not answer in time, or ends meanwhile.
+    pub(crate) async fn ask(
+        &self,
+        group: String,
+        device: String,
+        wish: Option<Plug>,
+    ) -> Result<Option<Plug>, Problem> {
+        let Some(sender) = self.0.get() else { return Ok(None) };
+        let unanswered = Problem::PlugUnanswered { device: format!("{group}/{device}") };
         let (answer, plug) = oneshot::channel();
         let request = PlugRequest { group, device, wish, answer };
         let asked = async {
             sender.send(request).await.ok()?;
-            plug.await.ok()?
+            plug.await.ok()
         };
-        timeout(PATIENCE, asked).await.ok()?
+        timeout(PATIENCE, asked).await.ok().flatten().ok_or(unanswered)
     }
 }
 
@@ -81,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn the_program_answers_and_nobody_else() {
         let plugs = Plugs::default();
-        assert_eq!(plugs.ask("g".into(), "d".into(), None).await, None, "nobody serves");
+        assert!(matches!(plugs.ask("g".into(), "d".into(), None).await, Ok(None)), "nobody serves");
         let mut requests = plugs.serve();
         let program = async {
             let request = requests.recv().await.expect("one comes");
@@ -89,8 +100,21 @@ mod tests {
             request.answer(Some(Plug::Cut));
         };
         let (plug, ()) = tokio::join!(plugs.ask("g".into(), "d".into(), Some(Plug::Cut)), program);
-        assert_eq!(plug, Some(Plug::Cut));
+        assert!(matches!(plug, Ok(Some(Plug::Cut))));
         drop(requests);
-        assert_eq!(plugs.ask("g".into(), "d".into(), None).await, None, "the program is gone");
+        let gone = plugs.ask("g".into(), "d".into(), None).await;
+        assert!(matches!(gone, Err(Problem::PlugUnanswered { .. })), "the program is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_not_answer_has_the_device_all_the_same() {
+        let plugs = Plugs::default();
+        let _requests = plugs.serve();
+        let problem =
+            plugs.ask("demo".into(), "led".into(), Some(Plug::Cut)).await.expect_err("nobody answers");
+        assert_eq!(
+            problem.to_string(),
+            "the program that runs `demo/led` did not answer in time; the plug may still be pulled"
+        );
     }
 }

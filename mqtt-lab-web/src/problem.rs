@@ -25,6 +25,10 @@ pub(crate) enum Problem {
         #[serde(flatten)]
         misfit: Misfit,
     },
+    #[error(
+        "`{device}` has not answered {most} commands yet; wait for its answers, or send commands with a shorter life"
+    )]
+    DeviceBusy { device: String, most: usize },
     #[error("{most} commands are waiting for an answer; try again later")]
     CommandsWaiting { most: usize },
     #[error("the broker is away: {reason}")]
@@ -41,6 +45,8 @@ pub(crate) enum Problem {
     Name { most: usize },
     #[error("`{device}` does not run in this program: nobody here has its plug")]
     ForeignPlug { device: String },
+    #[error("the program that runs `{device}` did not answer in time; the plug may still be pulled")]
+    PlugUnanswered { device: String },
     #[error("`topic` is empty")]
     TopicEmpty,
     #[error("`topic` has a wildcard: one publishes to one topic")]
@@ -129,7 +135,8 @@ mod tests {
             Problem::NotSettable { .. } => {
                 Problem::Value { channel: text(), value: text(), misfit: ValueError::NotAColor.into() }
             }
-            Problem::Value { .. } => Problem::CommandsWaiting { most },
+            Problem::Value { .. } => Problem::DeviceBusy { device: text(), most },
+            Problem::DeviceBusy { .. } => Problem::CommandsWaiting { most },
             Problem::CommandsWaiting { .. } => Problem::BrokerAway { reason: text() },
             Problem::BrokerAway { .. } => Problem::NotReady { parts: Vec::new(), reason: text() },
             Problem::NotReady { .. } => Problem::NotConfirmed,
@@ -137,7 +144,8 @@ mod tests {
             Problem::StoreAway => Problem::TooSlow,
             Problem::TooSlow => Problem::Name { most },
             Problem::Name { .. } => Problem::ForeignPlug { device: text() },
-            Problem::ForeignPlug { .. } => Problem::TopicEmpty,
+            Problem::ForeignPlug { .. } => Problem::PlugUnanswered { device: text() },
+            Problem::PlugUnanswered { .. } => Problem::TopicEmpty,
             Problem::TopicEmpty => Problem::TopicWildcard,
             Problem::TopicWildcard => Problem::TopicNul,
             Problem::TopicNul => Problem::TopicLong { most },

@@ -111,6 +111,7 @@ impl<'a> Session<'a> {
             if self.shared.reconnect.load(Ordering::SeqCst) {
                 return Err(Failure::Reconnecting);
             }
+            crate::failpoint::hit("link");
             self.read_packets()?;
             if self.overrun && self.shared.queue.has_room() && self.shared.stopping() == Stop::No {
                 return self.reconnect().await;

@@ -11,12 +11,23 @@ use super::session::{End, Session};
 use super::shared::{Shared, locked};
 use super::status::count;
 use super::{Event, LinkConfig, Plug};
+use crate::panicked::caught_in;
 use crate::reason;
 
 /// Runs a link to its end. Dropped, even before it began, it ends the link as well: a runtime that is
 /// shut down does that.
 pub(super) async fn run(link: Running, config: LinkConfig) {
-    Task::new(&link.0, config).run().await;
+    let mut task = Task::new(&link.0, config);
+    loop {
+        let ended = caught_in(pin!(task.run())).await;
+        match ended {
+            Ok(()) => return,
+            Err(panic) => task.panicked(&panic),
+        }
+        if task.pause().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Tells everybody who waits when a link has ended, however it did.
@@ -52,7 +63,7 @@ impl<'a> Task<'a> {
         Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff }
     }
 
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let mut plug = self.shared.plug.subscribe();
         while !is_over(self.shared) {
             // An error cannot come: the sender lives in `shared`.
@@ -69,13 +80,29 @@ impl<'a> Task<'a> {
                 },
             }
             // Through the whole list first, unless a connection was lost: then that broker again.
-            if self.failed.is_multiple_of(self.peers.len()) {
-                let wait = self.backoff.wait(rand::random());
-                if stoppable(self.shared, tokio::time::sleep(wait)).await.is_err() {
-                    return;
-                }
+            if self.failed.is_multiple_of(self.peers.len()) && self.pause().await.is_err() {
+                return;
             }
         }
+    }
+
+    /// Waits before the next attempt to connect. An error: the link is to end.
+    async fn pause(&mut self) -> Result<(), Failure> {
+        let wait = self.backoff.wait(rand::random());
+        stoppable(self.shared, tokio::time::sleep(wait)).await
+    }
+
+    /// A mistake of ours must not end the link: what it has accepted is sent on the next connection.
+    fn panicked(&mut self, panic: &str) {
+        tracing::error!(client = %self.config.client_id, panic, "internal error of the link, reconnecting");
+        self.config.supervisor.device_survived(&format!("link of `{}`: {panic}", self.config.client_id));
+        self.shared.lost();
+        let reason = format!("internal error: {panic}");
+        self.shared.update(|status| {
+            (status.connected, status.subscribed) = (false, false);
+            status.error = Some(reason.clone());
+        });
+        self.shared.queue.push(Event::Disconnected { reason });
     }
 
     async fn speak(&mut self, greeting: Greeting) -> End {

@@ -17,9 +17,11 @@ use super::liveness::{Liveness, Sign};
 use super::publisher::Publisher;
 use super::{DeviceSpec, Ears, Heard, Leave, Swap};
 use crate::link::{Event, Events, Link, LinkConfig, LinkError, Subscription};
+use crate::panicked::caught_in;
 use crate::{Description, Reading};
 use mqtt_lab_wire::{Qos, State};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -213,12 +215,23 @@ impl DeviceTask {
             leaving.await;
             tokio::time::sleep(LAST_CHANCE).await;
         };
-        let mut late = std::pin::pin!(late);
+        let mut late = pin!(late);
         loop {
-            let turn = tokio::select! {
-                biased;
-                turn = self.turn(&mut timers) => turn,
-                () = &mut late => Turn::Leave,
+            let turn = {
+                let turn = pin!(self.turn(&mut timers));
+                tokio::select! {
+                    biased;
+                    turn = caught_in(turn) => turn,
+                    () = &mut late => Ok(Turn::Leave),
+                }
+            };
+            let turn = match turn {
+                Ok(turn) => turn,
+                Err(panic) => tokio::select! {
+                    biased;
+                    () = &mut late => Turn::Leave,
+                    () = Box::pin(self.panicked(&panic)) => Turn::Next,
+                },
             };
             match turn {
                 Turn::Next => {}
@@ -234,6 +247,7 @@ impl DeviceTask {
     async fn turn(&mut self, timers: &mut Timers) -> Turn {
         timers.follow(self);
         let wake = self.wait(timers).await;
+        crate::failpoint::hit("device");
         match wake {
             Wake::Heard(Heard::Leave) => return Turn::Leave,
             Wake::Heard(Heard::Swap(swap)) => {
@@ -337,6 +351,7 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     config.will = Some(spec.will());
     config.session_expiry = Duration::from_secs(u64::from(spec.config.will.delay_s) + 3600);
     config.birth = publisher.birth();
+    config.supervisor = spec.supervisor.clone();
     config.incoming_capacity = BACKLOG;
     (config.spool_capacity, config.spool_policy) = (spec.config.spool_messages, spec.config.when_full);
     #[cfg(feature = "disk-spool")]

@@ -9,7 +9,7 @@ use std::fmt;
 pub(crate) enum Cause {
     /// There is no instance. Ends when one was constructed and has taken the control variables.
     Start,
-    /// It gave no sign of life. Ends with the next one.
+    /// It gave no sign of life, or its task has panicked. Ends with the next sign of life.
     Liveness,
     /// A reading failed or was wrong. Ends with the next good one; of an event sensor also when it has waited
     /// for its next event for a while.

@@ -47,6 +47,8 @@ pub(crate) enum InstanceError {
     Blocks(Duration),
     /// No thread left.
     NoThread,
+    /// The runtime has panicked, not the device.
+    Internal(String),
 }
 
 impl InstanceError {
@@ -76,6 +78,7 @@ impl fmt::Display for InstanceError {
             Self::Returned(error) => write!(f, "{error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Hung(limit) | Self::Blocks(limit) => write!(f, "did not answer within {limit:?}"),
+            Self::Internal(panic) => write!(f, "internal error: {panic}; the device was restarted"),
             Self::NoThread => write!(f, "all {MAX_THREADS} device threads are in use, some by hung devices"),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::config::{DeviceConfig, MqttConfig};
 use crate::link::{Credentials, Will};
+use crate::supervisor::Supervisor;
 use crate::{Kind, Settings};
 use mqtt_lab_wire::{Address, Info, Qos, State, Topic, WillInfo};
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(crate) struct DeviceSpec {
     pub(crate) config: DeviceConfig,
     pub(crate) mqtt: MqttConfig,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) supervisor: Supervisor,
     #[cfg(feature = "disk-spool")]
     pub(crate) disk: Option<crate::link::DiskSpool>,
 }

@@ -30,6 +30,9 @@ const MAX_PANICS: usize = 5;
 /// The time in which panics are counted together.
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
+/// The part that all devices and links are.
+const DEVICES: &str = "devices";
+
 /// Watches the long-lived tasks of a program. Clones share one state.
 ///
 /// A task that panics or returns an error is called again on the same value, after a pause that grows from 50 ms to
@@ -128,6 +131,13 @@ impl Supervisor {
                 format!("{count} panics within {seconds} s, the last one in `{}`: {text}", part.name());
             self.0.exhausted.send_replace(Some(text));
         }
+    }
+
+    /// Reports that a task of a device, or of its link, panicked and goes on. They are many, so that all are one part.
+    pub(crate) fn device_survived(&self, text: &str) {
+        let part = self.part(DEVICES, Weight::Essential);
+        self.panicked(&part, text);
+        part.restarted();
     }
 
     /// Resolves when there were too many panics, with what to print.

@@ -85,10 +85,11 @@ impl From<Problem> for ApiError {
             | Problem::TopicNul
             | Problem::TopicLong { .. }
             | Problem::PayloadLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Problem::CommandsWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Problem::CommandsWaiting { .. } | Problem::DeviceBusy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Problem::BrokerAway { .. }
             | Problem::NotReady { .. }
             | Problem::NotConfirmed
+            | Problem::PlugUnanswered { .. }
             | Problem::StoreAway
             | Problem::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -25,8 +25,11 @@ pub(super) struct Pull {
 }
 
 /// `GET /api/v1/devices/{group}/{device}/plug`.
-pub(super) async fn plug(State(app): State<App>, Names((group, device)): Names<Key>) -> Json<PlugView> {
-    Json(PlugView { plug: app.plugs.ask(group, device, None).await })
+pub(super) async fn plug(
+    State(app): State<App>,
+    Names((group, device)): Names<Key>,
+) -> Result<Json<PlugView>, ApiError> {
+    Ok(Json(PlugView { plug: app.plugs.ask(group, device, None).await? }))
 }
 
 /// `POST /api/v1/devices/{group}/{device}/plug`.
@@ -36,7 +39,7 @@ pub(super) async fn pull(
     Body(Pull { plug }): Body<Pull>,
 ) -> Result<Json<PlugView>, ApiError> {
     let device_name = format!("{group}/{device}");
-    let now = app.plugs.ask(group, device, Some(plug)).await;
+    let now = app.plugs.ask(group, device, Some(plug)).await?;
     let plug = now.ok_or(Problem::ForeignPlug { device: device_name })?;
     Ok(Json(PlugView { plug: Some(plug) }))
 }

@@ -196,13 +196,7 @@ impl Intake {
                         Ok(series) => self.registry.add_series(series),
                         Err(error) => {
                             let number = number_of(sample);
-                            writes.push(self.refuse_from(
-                                new.device,
-                                message,
-                                error.to_string(),
-                                number,
-                                now_us,
-                            ));
+                            writes.push(self.refuse_from(new.device, message, error.cause(), number, now_us));
                             return Ok(writes);
                         }
                     }
@@ -321,7 +315,7 @@ impl Intake {
                 Ok(Some(id))
             }
             Err(error) => {
-                self.refusals.add(&message.topic, &error.to_string());
+                self.refusals.add(&message.topic, &error.cause());
                 Ok(None)
             }
         }

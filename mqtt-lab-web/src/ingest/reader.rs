@@ -16,7 +16,7 @@ use crate::stop::stopped;
 use crate::store::Store;
 
 /// Panics that one message may cause before it is left out.
-const MAX_TRIES: u32 = 2;
+const MAX_TRIES: u32 = 3;
 
 /// Reads messages until the link ends or the web stops.
 pub(crate) struct Reader {

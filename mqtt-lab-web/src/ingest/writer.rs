@@ -22,6 +22,8 @@ const MAX_BATCH: usize = 1_000;
 /// Longest time from a batch's first message to its commit. A batch has its price, about that of two hundred
 /// samples where many devices speak: short ones would cost more than what is in them.
 const MAX_WAIT: Duration = Duration::from_millis(20);
+/// Panics that one write may cause by itself before it is left out: another one may be no fault of its.
+const MAX_PANICS: u32 = 2;
 /// A pause that ends a batch: a broker that waits for acknowledgements would send nothing more.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -53,9 +55,9 @@ struct Batch {
     messages: Vec<Incoming>,
     /// How often it was begun: more than once after a panic.
     tries: u32,
-    /// Of a batch that is written one by one: the next write, and the one that is under way.
+    /// Of a batch that is written one by one: the next write, and the one that is under way with how often it was begun.
     next: usize,
-    suspect: Option<usize>,
+    suspect: Option<(usize, u32)>,
 }
 
 impl Writer {
@@ -96,14 +98,18 @@ impl Writer {
 
     /// After a panic: finds out which write it was, and leaves that one out.
     async fn write_one_by_one(&mut self) -> Result<(), Stopped> {
-        if let Some(at) = self.batch.suspect.take() {
+        if let Some((at, panics)) = self.batch.suspect
+            && panics >= MAX_PANICS
+        {
+            self.batch.suspect = None;
             let what = self.describe(&self.batch.writes[at]);
             self.health.set_aside(&self.health.writer, what, "the writer panicked on it".to_owned());
             self.batch.next = at + 1;
         }
         while self.batch.next < self.batch.writes.len() {
             let at = self.batch.next;
-            self.batch.suspect = Some(at);
+            let panics = self.batch.suspect.map_or(0, |(_, panics)| panics);
+            self.batch.suspect = Some((at, panics + 1));
             self.write(&self.batch.writes[at..=at]).await?;
             (self.batch.suspect, self.batch.next) = (None, at + 1);
         }

@@ -35,15 +35,16 @@ impl DeviceTask {
     }
 
     pub(super) async fn message(&mut self, message: Incoming) {
+        let message = Acknowledged(Some(message));
+        let Some(message) = &message.0 else { return };
         if self.inputs.follows(&message.topic) {
-            self.input(&message).await;
+            self.input(message).await;
         } else if self.inputs.describes(&message.topic) {
             self.inputs.described(&message.topic, &message.payload);
             self.forgive_sources().await;
         } else {
-            self.command(&message).await;
+            self.command(message).await;
         }
-        message.ack();
     }
 
     /// A value of another device, handed to the control variables that follow it.
@@ -221,5 +222,17 @@ impl DeviceTask {
         }
         self.renew_birth();
         Ok(Some(value))
+    }
+}
+
+/// A message that is acknowledged whatever becomes of it: one that has the task panic must not come again, and
+/// one that never is acknowledged would hold up the acknowledgements of all later ones.
+struct Acknowledged(Option<Incoming>);
+
+impl Drop for Acknowledged {
+    fn drop(&mut self) {
+        if let Some(message) = self.0.take() {
+            message.ack();
+        }
     }
 }

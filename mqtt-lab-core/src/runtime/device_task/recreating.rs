@@ -1,14 +1,20 @@
 //! Recreates a device that failed, with exponential backoff.
 
 use super::{DeviceTask, ERRORS_IN_A_ROW, LAST_PAUSE, Life};
+use crate::panicked::caught_in;
 use crate::runtime::DeviceSpec;
 use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
 use crate::runtime::instance::{Instance, InstanceError, Start};
 use crate::runtime::liveness::Liveness;
 use mqtt_lab_wire::State;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Pause after a panic of the task.
+const AFTER_PANIC: Duration = Duration::from_millis(500);
 
 impl DeviceTask {
     /// Shows an error. One that ends the instance, or that comes too often in a row, has it recreated.
@@ -30,6 +36,20 @@ impl DeviceTask {
             self.life = Life::Down(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(LAST_PAUSE);
             self.enter(State::Init).await;
+        }
+    }
+
+    /// The device's task has panicked. Connection, spool and numbers are kept; the instance is recreated.
+    pub(super) async fn panicked(&mut self, panic: &str) {
+        let device = self.spec.name();
+        tracing::error!(device, panic, "internal error, the device is restarted");
+        self.spec.supervisor.device_survived(&format!("{device}: {panic}"));
+        // Whatever it was, it must not fill the log.
+        tokio::time::sleep(AFTER_PANIC).await;
+        let failed = self.failed(Cause::Liveness, InstanceError::Internal(panic.to_owned()));
+        if caught_in(pin!(failed)).await.is_err() {
+            self.reading = None;
+            self.life = Life::Down(Instant::now() + LAST_PAUSE);
         }
     }
 

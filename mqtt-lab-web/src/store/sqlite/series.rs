@@ -5,6 +5,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::During;
 use super::value::from_real;
+use crate::store::fault::is_damage;
 use crate::store::{DeviceId, Last, NewSeries, SavedSeries, SeriesId, StoreError};
 
 /// Series with their newest sample: one step to the end of the primary key for each.
@@ -31,11 +32,36 @@ pub(super) async fn one(pool: &SqlitePool, id: SeriesId) -> Result<Option<SavedS
     row.map(Row::series).transpose()
 }
 
-/// All of them, oldest first; once, at the start.
+/// All of them, oldest first; once, at the start. A series whose newest sample is on a damaged page goes without it.
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<SavedSeries>, StoreError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} order by s.id"));
+    let rows: sqlx::Result<Vec<Row>> = sqlx::query_as(sql).fetch_all(pool).await;
+    match rows {
+        Err(error) if is_damage(&error) => one_by_one(pool).await,
+        rows => rows.during("read the series")?.into_iter().map(Row::series).collect(),
+    }
+}
+
+async fn one_by_one(pool: &SqlitePool) -> Result<Vec<SavedSeries>, StoreError> {
+    let sql = "select id, device_id, channel, datatype, unit, null as t, null as number, null as text
+               from series order by id";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await.during("read the series")?;
-    rows.into_iter().map(Row::series).collect()
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let bare = row.series()?;
+        match one(pool, bare.id).await {
+            Ok(whole) => all.extend(whole),
+            Err(error) => {
+                tracing::error!(
+                    channel = bare.channel,
+                    error = error.cause(),
+                    "the newest sample cannot be read"
+                );
+                all.push(bare);
+            }
+        }
+    }
+    Ok(all)
 }
 
 #[derive(sqlx::FromRow)]
