@@ -184,7 +184,7 @@ fn hangs(hung: &str, arguments: &[&str], code: i32, message: &str) {
 }
 
 #[test]
-fn a_plugin_that_hangs_is_told_and_ended() {
+fn a_plugin_that_hangs_is_reported_and_ended() {
     let start = "error: plugin `odd`: did not list its kinds within 10 s\n";
     let create = "error: kind `odd`: did not answer within 10s\n";
     let asked = "error: the device is gone: did not answer within 10s\n";

@@ -52,7 +52,7 @@ fn tell(pipe: &mut Option<ChildStdin>, change: &str, group: Pid) {
 
 fn start() -> std::io::Result<ChildStdin> {
     let mut command = Command::new("/bin/sh");
-    // In a group of its own, so that Ctrl-C does not end it; without variables that are none of its business.
+    // In its own group, so that Ctrl-C does not end it, and without the lab's variables.
     command.args(["-c", SCRIPT, "mqtt-lab-guard"]).env_clear().current_dir("/").process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let pipe = command.spawn()?.stdin.take().ok_or_else(|| std::io::Error::other("no pipe"))?;

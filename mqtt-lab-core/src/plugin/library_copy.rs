@@ -4,9 +4,8 @@
 //! name until the library is loaded. What a process left behind that ended meanwhile, and what Windows
 //! refuses to remove while it is loaded, is removed when a later copy is made.
 
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// How the names of copies begin.
@@ -21,7 +20,7 @@ const LEFT_OVER: Duration = Duration::from_secs(60);
 pub(super) enum LibraryCopy {
     /// An open file without a name, and the path by which this process reaches it.
     #[cfg(target_os = "linux")]
-    Unnamed(File, PathBuf),
+    Unnamed(std::fs::File, std::path::PathBuf),
     /// A file in the folder for temporary files.
     Named(tempfile::TempPath),
 }
@@ -63,7 +62,7 @@ fn unnamed(bytes: &[u8]) -> io::Result<Option<LibraryCopy>> {
     let mut file = tempfile::tempfile()?;
     file.write_all(bytes)?;
     // With the process id, so that a debugger finds it, too.
-    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+    let path = std::path::PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
     let own = file.metadata()?;
     let same = path.metadata().is_ok_and(|of| (of.dev(), of.ino()) == (own.dev(), own.ino()));
     Ok(same.then_some(LibraryCopy::Unnamed(file, path)))
@@ -115,7 +114,7 @@ mod tests {
         for (name, modified) in
             [("mqtt-lab-plugin-old", old), ("mqtt-lab-plugin-new", SystemTime::now()), ("other-old", old)]
         {
-            let file = File::create(folder.path().join(name)).expect("created");
+            let file = std::fs::File::create(folder.path().join(name)).expect("created");
             file.set_modified(modified).expect("its time can be set");
         }
         drop(named(b"", folder.path()).expect("copied"));
