@@ -368,6 +368,7 @@ mod actuator;
 mod description;
 mod device;
 mod error;
+#[doc(hidden)]
 pub mod failpoint;
 mod kind;
 mod panicked;
