@@ -187,7 +187,6 @@ impl Writer {
     /// times costs more than the batch.
     async fn gather(&mut self) -> bool {
         let Some(first) = self.queue.recv().await else { return false };
-        self.batch.generation = first.generation;
         self.batch.add(first);
         let deadline = Instant::now() + MAX_WAIT;
         loop {
@@ -229,8 +228,12 @@ impl Batch {
         (self.tries, self.next, self.suspect) = (0, 0, None);
     }
 
-    /// An entry for an earlier database is left out; its message comes again.
+    /// What is for an earlier database is left out, be it the entry or all that was gathered; its messages come again.
     fn add(&mut self, entry: Entry) {
+        if entry.generation > self.generation {
+            self.clear();
+            self.generation = entry.generation;
+        }
         if entry.generation == self.generation {
             self.writes.extend(entry.writes);
             self.messages.push(entry.message);
