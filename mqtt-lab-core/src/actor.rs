@@ -14,6 +14,10 @@ pub(crate) enum Request {
     /// Boxed: a queue keeps room for 32 requests, and thousands of devices have one.
     Set(Box<Setting>),
     /// Whether it is alive: the answer is empty. It does not interrupt a `read`.
+    #[cfg_attr(
+        not(feature = "runtime"),
+        expect(dead_code, reason = "a library is asked by the runtime's process")
+    )]
     Ping(oneshot::Sender<Result<Reading>>),
 }
 

@@ -457,7 +457,7 @@ fn one_message_that_is_never_acknowledged_does_not_use_up_the_ids() {
 fn a_closed_machine_accepts_nothing() {
     let mut outgoing = connected(1);
     assert!(outgoing.publish(1, Qos::AtLeastOnce, "a"));
-    assert_eq!(outgoing.close(), 1);
+    assert_eq!(outgoing.close(|_| true), (1, 1));
     assert!(!outgoing.publish(2, Qos::AtLeastOnce, "b"));
     assert!(outgoing.is_idle());
 }

@@ -80,7 +80,7 @@ impl Part {
         };
         state.trouble = Some((cause.clone(), since));
         drop(state);
-        tracing::error!(part = self.0.name, cause, "does not work");
+        tracing::error!("the part `{}` does not work: {cause}", self.0.name);
     }
 
     /// Reports that the part works.
@@ -90,7 +90,7 @@ impl Part {
         let Some((_, since)) = state.trouble.take() else { return };
         drop(state);
         let seconds = since.elapsed().unwrap_or_default().as_secs_f64();
-        tracing::info!(part = self.0.name, "works again after {seconds:.1} s");
+        tracing::info!("the part `{}` works again after {seconds:.1} s", self.0.name);
     }
 
     /// Whether it works, as far as anybody has reported.
