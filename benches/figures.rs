@@ -10,6 +10,8 @@
 //! with the reason: without `/proc` the memory; without node, the npm package or Chromium (`CHROMIUM`, else
 //! `/usr/bin/chromium`) what `mqtt-lab-web/browser-test/figures.mjs` measures.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 

@@ -10,6 +10,8 @@
 //! missed target is printed as `missed` and is no failure. It takes four minutes or more and needs
 //! `mosquitto` and `/proc`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "ingest/bare.rs"]
 mod bare;
 #[path = "ingest/load.rs"]

@@ -8,6 +8,8 @@
 //! from the device's thread, the message) is the same for all forms. The forms take turns, and the median of
 //! the rounds counts. A missed target is printed as `missed` and is no failure: machines differ.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "../tests/support/plugin_files.rs"]
 mod plugin_files;
 

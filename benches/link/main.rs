@@ -7,6 +7,8 @@
 //! Needs Debian's mosquitto and its clients, and Linux. Takes about five minutes; figures count as ratios of
 //! one run, on a machine that does nothing else.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

@@ -8,6 +8,8 @@
 //! subscriber, which hears every sample and looks whether one is missing. Beside it a bare loop that sends the
 //! same packets over as many connections, in the same run.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

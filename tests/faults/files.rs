@@ -199,13 +199,10 @@ fn spoil(file: &Path) {
     let folder = file.parent().expect("a folder");
     let mut bytes = std::fs::read(file).expect("a database");
     // The newest times of the sender, as they stand in the records: the page that holds the last of them.
-    let newest = format!(
-        "select max(t) from sample where series_id = (select r.id from series r join device d on d.id = r.device_id where d.name = 'outside')"
-    );
-    let newest: i64 = crate::support::typed(folder, &format!("sqlite3 lab.sqlite \"{newest}\""))
-        .trim()
-        .parse()
-        .expect("a time");
+    let newest = "select max(t) from sample where series_id = (select r.id from series r \
+                  join device d on d.id = r.device_id where d.name = 'outside')";
+    let newest = crate::support::typed(folder, &format!("sqlite3 lab.sqlite \"{newest}\""));
+    let newest: i64 = newest.trim().parse().expect("a time");
     let needle = newest.to_be_bytes();
     let at = bytes.windows(8).rposition(|window| window == needle).expect("it is stored");
     let page = at / 4_096 * 4_096;

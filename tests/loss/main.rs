@@ -11,6 +11,8 @@
 //! samples through a proxy that fails by plan. The seed decides where a fault hits; the same seed repeats
 //! the cell. Ends with 1 if a promise is broken.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

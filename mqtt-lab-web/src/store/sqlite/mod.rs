@@ -171,7 +171,7 @@ impl Store for SqliteStore {
         ended_us: i64,
     ) -> Result<(), StoreError> {
         let mut writing = self.writing().await?;
-        let done = commands::end(&mut *writing.connection, id, state, error, ended_us).await;
+        let done = commands::end(&mut writing.connection, id, state, error, ended_us).await;
         writing.end(done, "end a command").await
     }
 
