@@ -9,9 +9,9 @@ use std::time::Duration;
 use mqtt_lab_core::broker::{Broker, BrokerConfig};
 use mqtt_lab_core::link::{Link, LinkConfig, Qos};
 
-use crate::program::{Program, command, free_port};
-use crate::shim::{Shim, SmallDisk};
 use crate::support::database::Database;
+use crate::support::disk::{Shim, SmallDisk};
+use crate::support::program::{Program, command, free_port};
 use crate::support::sender::Sender;
 use crate::support::{PATIENCE, typed};
 

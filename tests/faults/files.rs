@@ -4,9 +4,9 @@ use std::path::Path;
 
 use mqtt_lab_core::link::Qos;
 
-use crate::program::{Program, command, free_port};
 use crate::support::PATIENCE;
 use crate::support::database::Database;
+use crate::support::program::{Program, command, free_port};
 use crate::support::sender::Sender;
 
 struct Setup {

@@ -12,8 +12,6 @@ mod plugin_files;
 mod disks;
 mod files;
 mod parts;
-mod program;
-mod shim;
 mod stopping;
 mod streams;
 mod table;

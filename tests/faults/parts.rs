@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use mqtt_lab_core::link::Qos;
 
-use crate::program::{Program, command, free_port};
 use crate::support::PATIENCE;
 use crate::support::database::Database;
+use crate::support::program::{Program, command, free_port};
 use crate::support::sender::Sender;
 
 /// A place that can be made to panic, and the part that says so.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use mqtt_lab_core::link::{Publish, Version};
 
-use crate::program::{Program, command, free_port};
-use crate::shim::Shim;
+use crate::support::disk::Shim;
 use crate::support::listener::Listener;
 use crate::support::mosquitto::Mosquitto;
+use crate::support::program::{Program, command, free_port};
 use crate::support::{rand_name, signal};
 
 /// Longest stop without a broker: five seconds are promised, a busy machine gets more.

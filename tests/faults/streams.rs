@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use mqtt_lab_core::link::Qos;
 
-use crate::program::{Program, command};
 use crate::stopping::{WithMosquitto, devices};
+use crate::support::program::{Program, command};
 use crate::support::sender::Sender;
 use crate::support::signal;
 

@@ -3,10 +3,12 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod ingest;
 pub(crate) mod listener;
 pub(crate) mod mosquitto;
 pub(crate) mod nats;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod qemu;
 pub(crate) mod sender;

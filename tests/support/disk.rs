@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::typed;
+use super::typed;
 
 /// A file system of a few megabytes.
 pub(crate) struct SmallDisk {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{PATIENCE, http, signal};
+use super::{PATIENCE, http, signal};
 
 /// A running program.
 pub(crate) struct Program {
