@@ -357,3 +357,20 @@ fn a_kind_that_needs_a_feature_is_named_with_it() {
     let (code, text) = said(&["kinds", "serial"], folder.path());
     assert_eq!((code, text), (78, format!("error: {missing}")));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_lab_that_needs_too_many_open_files_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let toml = "[[sensor]]\nkind = \"temperature\"\ncount = 1000\n";
+    std::fs::write(folder.path().join("lab.toml"), toml).expect("writable");
+    let line = format!("ulimit -Hn 500; '{}' check lab.toml 2>&1", env!("CARGO_BIN_EXE_mqtt-lab"));
+    let said = support::typed(folder.path(), &line);
+    assert!(
+        said.contains(
+            "warning: this lab needs about 2128 open files and connections, and the system allows 500"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("1000 devices, no mistakes"), "it is a warning: {said}");
+}

@@ -1,4 +1,5 @@
-//! A thousand sensors in one lab. Alone in its program: other tests would starve beside it.
+//! A thousand sensors in one lab, under the limits of a desktop: they get ready, are heard, and end in order.
+//! Alone in its program: other tests would starve beside it.
 
 mod support;
 
@@ -7,9 +8,9 @@ use support::Lab;
 const DEVICES: usize = 1_000;
 
 #[test]
-fn a_thousand_sensors_get_ready_are_heard_and_end_in_order() {
+fn a_thousand_devices_start_under_the_soft_limit_of_desktops() {
     let data = tempfile::tempdir().expect("a folder");
-    let lab = Lab::start(data.path(), Some(include_str!("../config/thousand.toml")));
+    let lab = Lab::start_below(data.path(), "ulimit -Sn 1024", include_str!("../config/thousand.toml"));
     let ready = format!("mqtt_lab_devices{{state=\"ready\"}} {DEVICES}\n");
     lab.poll("/metrics", |text| text.as_str()?.contains(&ready).then_some(()));
     lab.poll("/api/v1/devices", |found| {

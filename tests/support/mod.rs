@@ -80,9 +80,22 @@ impl Lab {
         Self::start_at(folder, file, "127.0.0.1:0")
     }
 
+    /// As `start`, with a limit that a line of shell sets.
+    pub(crate) fn start_below(folder: &Path, limit: &str, toml: &str) -> Self {
+        let file = folder.join("limited.toml");
+        std::fs::write(&file, toml).expect("the folder is writable");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(program().get_program());
+        shell.env_remove("RUST_LOG");
+        Self::start_by(shell, folder, Some(&file), "127.0.0.1:0")
+    }
+
     /// As `start_file`, with the broker on an address that a lab before it had.
     pub(crate) fn start_at(folder: &Path, file: Option<&Path>, broker: &str) -> Self {
-        let mut command = program();
+        Self::start_by(program(), folder, file, broker)
+    }
+
+    fn start_by(mut command: Command, folder: &Path, file: Option<&Path>, broker: &str) -> Self {
         command.arg("run").args(file);
         command.args(["--web", "127.0.0.1:0", "--broker", broker, "--store"]);
         command.arg(folder.join("lab.sqlite")).current_dir(folder);
