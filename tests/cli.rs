@@ -364,7 +364,7 @@ fn a_lab_that_needs_too_many_open_files_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let toml = "[[sensor]]\nkind = \"temperature\"\ncount = 1000\n";
     std::fs::write(folder.path().join("lab.toml"), toml).expect("writable");
-    let line = format!("ulimit -Hn 500; '{}' check lab.toml 2>&1", env!("CARGO_BIN_EXE_mqtt-lab"));
+    let line = format!("ulimit -n 500; '{}' check lab.toml 2>&1", env!("CARGO_BIN_EXE_mqtt-lab"));
     let said = support::typed(folder.path(), &line);
     assert!(
         said.contains(
