@@ -12,6 +12,7 @@ mod plugin_files;
 mod disks;
 mod files;
 mod parts;
+mod processes;
 mod stopping;
 mod streams;
 mod table;

@@ -9,11 +9,16 @@ use super::spawn::Launch;
 use crate::device::Remains;
 use crate::{CreateError, Description, Device, Error, Plugin, Reading, Result, Settings, Value, panicked};
 use async_trait::async_trait;
+use mqtt_lab_wire::Trigger;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 /// Longest wait inside one `read` of the child, which may be busy with it and answer nothing else.
 const WAIT_MS: u32 = 200;
+/// Silence after which a child that waits for an event is stuck. A measurement has the time limit of its device.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Starts the program once to ask what it offers, and ends it again.
 pub(crate) async fn load(launch: Launch) -> Result<Plugin> {
@@ -41,8 +46,8 @@ fn of_process(launch: &Arc<Launch>, manifest: KindManifest) -> crate::Kind {
 struct ProcessDevice {
     child: Child,
     description: Description,
-    /// A reading that was asked for; it outlives a `read` that was dropped.
-    reading: Option<oneshot::Receiver<Answer>>,
+    /// A reading that was asked for, and when; it outlives a `read` that was dropped.
+    reading: Option<(oneshot::Receiver<Answer>, Instant)>,
 }
 
 impl ProcessDevice {
@@ -68,11 +73,17 @@ impl Device for ProcessDevice {
 
     async fn read(&mut self) -> Result<Reading> {
         loop {
-            let pending = match &mut self.reading {
+            let (pending, asked) = match &mut self.reading {
                 Some(reading) => reading,
-                None => self.reading.insert(self.child.send(Op::Read { wait_ms: WAIT_MS }).await?),
+                None => {
+                    let pending = self.child.send(Op::Read { wait_ms: WAIT_MS }).await?;
+                    self.reading.insert((pending, Instant::now()))
+                }
             };
-            let answer = pending.await;
+            let answer = match self.description.trigger() {
+                Trigger::Interval => pending.await,
+                Trigger::Event => timeout_at(*asked + SILENCE, pending).await.map_err(|_| stuck())?,
+            };
             self.reading = None;
             let Ok(answer) = answer else { return Err(self.child.end().await) };
             if !answer.pending {
@@ -90,6 +101,14 @@ impl Device for ProcessDevice {
     fn remains(&mut self) -> Option<Remains> {
         self.child.gone()
     }
+}
+
+fn stuck() -> Error {
+    let seconds = SILENCE.as_secs();
+    Error::new(format!(
+        "its process has not answered a `read` for {seconds} s; it should within {WAIT_MS} ms"
+    ))
+    .fatal()
 }
 
 /// The answer, or the error in it.
