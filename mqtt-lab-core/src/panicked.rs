@@ -16,7 +16,7 @@ pub(crate) fn text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Runs `call`; a panic in it becomes its text.
-#[cfg(any(feature = "plugins", test))]
+#[cfg(any(feature = "runtime", test))]
 pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = text(&*panic);

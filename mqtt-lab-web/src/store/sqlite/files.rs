@@ -6,7 +6,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// Times that are closer together count as one.
+const ROUNDING: Duration = Duration::from_secs(2);
 
 /// The database and the two files that SQLite keeps beside it, as they were when they were opened.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl Files {
         if identity(&metadata) != self.main {
             return Ok(Look::Replaced);
         }
-        if stamp(&metadata) != *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) {
+        if differ(stamp(&metadata), *self.stamp.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(Look::Overwritten);
         }
         let moved = self.beside.iter().any(|(path, known)| {
@@ -114,6 +117,14 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Whether somebody wrote into the file between two looks. File systems of other computers may round a time later than
+/// they report it.
+fn differ((new, new_bytes): Stamp, (old, old_bytes): Stamp) -> bool {
+    let apart = |a: SystemTime, b: SystemTime| a.duration_since(b).unwrap_or_else(|error| error.duration());
+    let later = new.zip(old).is_some_and(|(new, old)| apart(new, old) > ROUNDING);
+    later || new_bytes != old_bytes
 }
 
 fn stamp(metadata: &std::fs::Metadata) -> Stamp {
