@@ -10,6 +10,7 @@ mod work;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,7 @@ pub use part::{Part, PartStatus, Weight};
 pub use set_aside::{MAX_SET_ASIDE, SetAside};
 pub use work::{Again, Work};
 
-use crate::panicked;
+use crate::panicked::{caught, caught_in};
 use set_aside::SetAsideLog;
 use work::Backoff;
 
@@ -30,6 +31,8 @@ const MAX_PANICS: usize = 5;
 /// The time in which panics are counted together.
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
+/// A task that was restarted works if it is still running after this time.
+const PROOF: Duration = Duration::from_millis(200);
 /// The part that all devices and links are.
 const DEVICES: &str = "devices";
 
@@ -88,15 +91,19 @@ impl Supervisor {
     /// Runs a task in the present one, and restarts it until it is done.
     pub async fn keep(&self, part: &Part, work: &mut dyn Work) {
         let mut backoff = Backoff::default();
+        let mut failed = false;
         loop {
             let begin = Instant::now();
-            match panicked::caught_in(std::pin::pin!(work.run())).await {
+            let run = async { if failed { prove(part, work).await } else { work.run().await } };
+            match caught_in(pin!(run)).await {
+                Ok(Ok(())) if failed => return part.works(),
                 Ok(Ok(())) => return,
                 Ok(Err(cause)) => part.fails(cause),
                 Err(text) => self.panicked(part, &text),
             }
+            failed = true;
             tokio::time::sleep(backoff.after(begin.elapsed())).await;
-            part.restarted();
+            part.restarts();
         }
     }
 
@@ -105,13 +112,14 @@ impl Supervisor {
         let mut backoff = Backoff::default();
         loop {
             let begin = Instant::now();
-            match panicked::caught(&mut work) {
+            match caught(&mut work) {
                 Ok(Ok(())) => return,
                 Ok(Err(cause)) => part.fails(cause),
                 Err(text) => self.panicked(part, &text),
             }
             std::thread::park_timeout(backoff.after(begin.elapsed()));
-            part.restarted();
+            part.restarts();
+            part.works();
         }
     }
 
@@ -137,7 +145,8 @@ impl Supervisor {
     pub(crate) fn device_survived(&self, text: &str) {
         let part = self.part(DEVICES, Weight::Essential);
         self.panicked(&part, text);
-        part.restarted();
+        part.restarts();
+        part.works();
     }
 
     /// Resolves when there were too many panics, with what to print.
@@ -161,6 +170,18 @@ impl Supervisor {
     #[must_use]
     pub fn all_set_aside(&self) -> (u64, Vec<SetAside>) {
         locked(&self.0.set_aside).all()
+    }
+}
+
+/// Runs a task that had failed. One that goes on for a while works.
+async fn prove(part: &Part, work: &mut dyn Work) -> Result<(), String> {
+    let mut run = work.run();
+    match tokio::time::timeout(PROOF, &mut run).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            part.works();
+            run.await
+        }
     }
 }
 

@@ -111,9 +111,8 @@ impl Part {
         state.last_panic = Some(text.to_owned());
     }
 
-    pub(super) fn restarted(&self) {
+    pub(super) fn restarts(&self) {
         locked(&self.0.state).restarts += 1;
-        self.works();
     }
 
     /// How the part is doing.
