@@ -1,19 +1,21 @@
 //! The web as a whole: start and stop in the right order.
 
+mod server;
+mod shutdown;
+
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use mqtt_lab_core::link::{Link, Qos, Subscription};
-use mqtt_lab_core::supervisor::{Again, Supervisor, Work};
+use mqtt_lab_core::supervisor::{Again, Supervisor};
 use mqtt_lab_core::{VariableMemory, failpoint};
 use mqtt_lab_wire::{Topic, check_word};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::app::{App, Shared};
 use crate::assets::Assets;
@@ -31,16 +33,13 @@ use crate::live::{self, Hub, Sessions};
 use crate::notice::Notice;
 use crate::plugs::Plugs;
 use crate::registry::Registry;
-use crate::stop::stopped;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::topics::Topics;
 use crate::variables::{StoredVariables, VariableRequests};
+use server::Server;
+pub use shutdown::NotStored;
 
-/// How often a stopping web looks whether its database still works.
-const LOOK: Duration = Duration::from_millis(100);
-/// Time for what takes none when all is well.
-const LAST_CHANCE: Duration = Duration::from_millis(500);
 /// How often the pages hear of the lab.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the broker keeps messages for an ingest that is away.
@@ -305,50 +304,6 @@ impl Web {
     pub fn show_unconnected(&self, devices: Vec<String>) {
         *self.app.unconnected.lock().unwrap_or_else(PoisonError::into_inner) = devices;
     }
-
-    /// Stops in order: no more requests, no more messages; what was received is committed and
-    /// acknowledged; then link and store close. Takes `limit` at most when nothing moves any more: no
-    /// broker, no database, no file system.
-    pub async fn shutdown(self, limit: Duration) -> NotStored {
-        let Self { app, stop, abandon, server, reader, writer, unstored, client_id, background, .. } = self;
-        let deadline = Instant::now() + limit;
-        stop.send_replace(true);
-        finish("the web server", server, deadline).await;
-        finish("the reader of messages", reader, deadline).await;
-        let mut writer = writer;
-        // A database that does not take anything now will not do so in the last second.
-        let patient = async {
-            while app.health.database.is_working() {
-                sleep(LOOK).await
-            }
-        };
-        tokio::select! {
-            _ = &mut writer => {}
-            () = async { timeout_at(deadline, patient).await.ok(); } => {
-                abandon.send_replace(true);
-                finish("the writer of samples", writer, deadline.max(Instant::now() + LAST_CHANCE)).await;
-            }
-        }
-        drop(background);
-        let left = deadline.saturating_duration_since(Instant::now());
-        app.outlet.close(left).await;
-        if timeout_at(deadline.max(Instant::now() + LAST_CHANCE), app.store.close()).await.is_err() {
-            tracing::warn!("the database did not close in time");
-        }
-        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-        NotStored { kept: count(&unstored.kept), lost: count(&unstored.lost), client_id }
-    }
-}
-
-/// What a web had received and could not store when it was stopped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NotStored {
-    /// Messages that were not acknowledged: a broker that keeps sessions sends them again.
-    pub kept: usize,
-    /// Messages at QoS 0, which nobody sends again.
-    pub lost: usize,
-    /// The client id under which a broker keeps the session.
-    pub client_id: String,
 }
 
 /// Tasks without an end of their own; they end with this.
@@ -358,39 +313,6 @@ struct Background([JoinHandle<()>; 3]);
 impl Drop for Background {
     fn drop(&mut self) {
         self.0.iter().for_each(JoinHandle::abort);
-    }
-}
-
-async fn finish(what: &str, mut task: JoinHandle<()>, deadline: Instant) {
-    match timeout_at(deadline, &mut task).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "{what} ended badly"),
-        Err(_) => {
-            tracing::warn!("{what} did not end in time");
-            task.abort();
-        }
-    }
-}
-
-/// Answers requests.
-struct Server {
-    listener: std::net::TcpListener,
-    app: App,
-    stop: watch::Receiver<bool>,
-}
-
-#[async_trait]
-impl Work for Server {
-    async fn run(&mut self) -> Result<(), String> {
-        let listener = self.listener.try_clone().and_then(TcpListener::from_std);
-        let listener = listener.map_err(|error| error.to_string())?;
-        let mut stop = self.stop.clone();
-        let service = crate::router(self.app.clone());
-        let graceful = async move { stopped(&mut stop).await };
-        axum::serve(listener, service)
-            .with_graceful_shutdown(graceful)
-            .await
-            .map_err(|error| error.to_string())
     }
 }
 
