@@ -1,7 +1,7 @@
 //! Standard output and standard error, in a way that can neither end nor stop the lab.
 //!
 //! A terminal closes, a pipe loses its reader or fills up, a disk under a log file is full: the printing macros panic
-//! then, or wait for ever. The short commands print with [`print`]; a running lab has a [`Printer`], whose thread
+//! then, or wait for ever. The short commands print with [`print()`]; a running lab has a [`Printer`], whose thread
 //! alone waits.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// As [`print`], with the end of the line.
+/// As [`print()`], with the end of the line.
 pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
