@@ -637,7 +637,7 @@ async fn one_row_that_the_database_refuses_does_not_stop_the_others() {
     }
     drop(sender);
     writer.run().await.unwrap();
-    assert_eq!((health.stored.get(), health.set_aside.get()), (3, 3));
+    assert_eq!((health.stored.get(), health.supervisor.set_aside_total()), (3, 3));
     let (total, last) = health.supervisor.all_set_aside();
     assert_eq!(
         (total, last[0].part, last[0].what.as_str()),
