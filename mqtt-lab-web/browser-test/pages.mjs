@@ -19,7 +19,7 @@ const NARROW = { width: 320, height: 640 };
 
 /** The words of a language, of all pages. @param {Page} page @param {string} language */
 const wordsOf = (page, language) => page.evaluate(async (language) => {
-  const files = ["", "topics.", "variables.", "clients."].map((part) => `/i18n/${part}${language}.json`);
+  const files = ["", "topics.", "variables.", "clients.", "parts.", "status."].map((part) => `/i18n/${part}${language}.json`);
   const parts = await Promise.all(files.map(async (file) => (await fetch(file)).json()));
   return Object.assign({}, ...parts);
 }, language);

@@ -1,5 +1,7 @@
 // Every page of a lab in every state that a visitor may meet, and how one gets there.
 
+import { failing, setAside } from "./troubles.mjs";
+
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{name: string, path?: string, ready?: boolean, broken?: boolean, prepare?: (page: Page) => Promise<void>,
  *   arrive: (page: Page) => Promise<any>}} Place
@@ -96,6 +98,10 @@ export const places = [
     },
   },
   { name: "clients", path: "#/clients", arrive: (page) => page.locator(".clients tbody tr").first().waitFor() },
+  { name: "status", path: "#/status", arrive: (page) => page.locator(".status tbody tr").first().waitFor() },
+  { name: "status-failing", path: "#/status", prepare: failing, arrive: (page) => page.locator('.status tr[data-works="false"]').first().waitFor() },
+  { name: "status-set-aside", path: "#/status", prepare: setAside, arrive: (page) => page.locator("[data-part=set-aside] tbody tr").first().waitFor() },
+  { name: "failing", prepare: failing, arrive: (page) => page.locator("#notice:not([hidden]) li").first().waitFor() },
   {
     name: "search-nothing",
     arrive: async (page) => {

@@ -2,6 +2,7 @@
 //
 //   LAB_URL     the lab's page                       (http://127.0.0.1:8080/)
 //   LAB_BROKER  its broker, host:port                (without it, foreign devices are not checked)
+//   LAB_DISK    the folder of its database, on a small file system of its own   (without it, no disk is filled)
 //   SHOTS       a folder for screenshots             (none)
 //   CHECKS      what is checked                      (checks)
 //   ONLY        a part of the names of the checks    (all of them)

@@ -148,7 +148,7 @@ pub(crate) struct LabCounts {
     pub(crate) duplicate: u64,
     pub(crate) refused: u64,
     pub(crate) lost: u64,
-    /// Usable, but the database does not take it.
+    /// Usable messages that a part could not store or read and left out.
     pub(crate) set_aside: u64,
 }
 
@@ -206,7 +206,7 @@ impl Shared {
                 duplicate: self.health.duplicate.get(),
                 refused: self.health.refused.get(),
                 lost: self.registry.lost().saturating_sub(self.lost_before.load(Ordering::Relaxed)),
-                set_aside: self.health.set_aside.get(),
+                set_aside: self.health.supervisor.set_aside_total(),
             },
             parts: self
                 .parts()

@@ -15,8 +15,6 @@ pub(crate) struct Health {
     pub(crate) duplicate: Counter,
     /// Messages that are not usable.
     pub(crate) refused: Counter,
-    /// Messages that the database does not take although they are usable.
-    pub(crate) set_aside: Counter,
     pub(crate) supervisor: Supervisor,
     /// Reads messages from the broker.
     pub(crate) ingest: Part,
@@ -51,7 +49,6 @@ impl Health {
             stored: Counter::default(),
             duplicate: Counter::default(),
             refused: Counter::default(),
-            set_aside: Counter::default(),
             ingest: supervisor.part("ingest", Weight::Essential),
             writer: supervisor.part("writer", Weight::Essential),
             database: supervisor.part("database", Weight::Essential),
@@ -63,7 +60,6 @@ impl Health {
 
     /// Notes something that the database does not take and that was left out.
     pub(crate) fn set_aside(&self, part: &Part, what: String, reason: String) {
-        self.set_aside.add(1);
         self.supervisor.set_aside(part, what, reason);
     }
 }

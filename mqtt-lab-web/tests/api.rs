@@ -13,7 +13,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use futures_util::StreamExt;
 use mqtt_lab_core::VariableError;
 use mqtt_lab_core::link::{Event, Incoming, Publish, Qos};
-use mqtt_lab_core::supervisor::Supervisor;
+use mqtt_lab_core::supervisor::{Supervisor, Weight};
 use mqtt_lab_web::bus::{Outlet, OutletStatus, Source};
 use mqtt_lab_web::store::Store;
 use mqtt_lab_web::store::sqlite::SqliteStore;
@@ -72,6 +72,7 @@ struct Lab {
     web: Web,
     broker: Arc<Broker>,
     mouth: mpsc::Sender<Event>,
+    supervisor: Supervisor,
     _folder: tempfile::TempDir,
 }
 
@@ -91,10 +92,11 @@ impl Lab {
             topic.ends_with("/logged").then_some(Seen { qos: Qos::ExactlyOnce, retain: true })
         });
         let bus = (broker.clone() as Arc<dyn Outlet>, Box::new(Ears(ears)) as Box<dyn Source>);
-        let web = Web::start_with(config, store, "lab".to_owned(), bus, Some(log), Supervisor::default())
+        let supervisor = Supervisor::default();
+        let web = Web::start_with(config, store, "lab".to_owned(), bus, Some(log), supervisor.clone())
             .await
             .unwrap();
-        Self { web, broker, mouth, _folder: folder }
+        Self { web, broker, mouth, supervisor, _folder: folder }
     }
 
     /// A lab with one lamp that has spoken.
@@ -179,6 +181,43 @@ async fn json_of(response: Response<Body>) -> (StatusCode, Json) {
         assert!(body["title"].is_string() && body["detail"].is_string());
     }
     (status, body)
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_work_is_listed_with_its_cause() {
+    let lab = Lab::new().await;
+    let spool = lab.supervisor.part("spool", Weight::Essential);
+    let (_, all) = lab.get("/api/v1/parts").await;
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|part| part["part"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ingest", "writer", "database", "live", "server", "spool"]);
+    assert!(lab.get("/api/v1/lab").await.1["parts"].as_array().unwrap().is_empty(), "all of them work");
+    spool.fails("disk full");
+    spool.waiting(7);
+    let (_, body) = lab.get("/api/v1/lab").await;
+    let failing = &body["parts"][0];
+    assert!(failing["since_ms"].as_f64().unwrap() > 1.7e12);
+    assert_eq!(
+        (&failing["part"], &failing["essential"], &failing["error"], &failing["waiting"]),
+        (&json!("spool"), &json!(true), &json!("disk full"), &json!(7))
+    );
+    let (status, body) = lab.get("/readyz").await;
+    assert_eq!((status, &body["values"]["parts"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(["spool"])));
+    spool.works();
+    assert_eq!(lab.get("/readyz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_any_part_set_aside_is_counted_and_listed() {
+    let lab = Lab::new().await;
+    let spool = lab.supervisor.part("spool", Weight::Essential);
+    lab.supervisor.set_aside(&spool, "a message", "it is damaged");
+    assert_eq!(lab.get("/api/v1/lab").await.1["counts"]["set_aside"], json!(1));
+    let (_, body) = lab.get("/api/v1/set-aside").await;
+    let entry = &body["last"][0];
+    assert_eq!(
+        (&body["total"], &entry["part"], &entry["what"], &entry["reason"]),
+        (&json!(1), &json!("spool"), &json!("a message"), &json!("it is damaged"))
+    );
 }
 
 #[tokio::test]

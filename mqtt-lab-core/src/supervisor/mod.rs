@@ -166,6 +166,12 @@ impl Supervisor {
         locked(&self.0.set_aside).add(entry);
     }
 
+    /// How many were set aside since the start.
+    #[must_use]
+    pub fn set_aside_total(&self) -> u64 {
+        locked(&self.0.set_aside).total()
+    }
+
     /// How many were set aside since the start, and the last [`MAX_SET_ASIDE`] of them, newest first.
     #[must_use]
     pub fn all_set_aside(&self) -> (u64, Vec<SetAside>) {

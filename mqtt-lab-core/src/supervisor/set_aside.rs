@@ -43,6 +43,10 @@ impl SetAsideLog {
         self.last.push_front(entry);
     }
 
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
     pub(super) fn all(&self) -> (u64, Vec<SetAside>) {
         (self.total, self.last.iter().cloned().collect())
     }

@@ -78,6 +78,9 @@ export const changeVariable = (of, change) => send("PATCH", variablePath(of), ch
 export const deleteVariable = (/** @type {any} */ of) => call(variablePath(of), { method: "DELETE" });
 /** The broker's clients whose id or filters have `words` in them. @param {string} words @param {number} limit */
 export const clients = (words, limit) => call(`clients?search=${encodeURIComponent(words)}&limit=${limit}`);
+/** Every part of the lab, and what was set aside. */
+export const parts = () => call("parts");
+export const setAside = () => call("set-aside");
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */

@@ -1,7 +1,7 @@
 // The header: which lab, is it alive, what was counted, language and theme.
 
-import { arrange, el, icon, setBadge, setData, setText } from "./dom.js";
-import { count, time } from "./format.js";
+import { arrange, el, setBadge, setData, setText } from "./dom.js";
+import { count } from "./format.js";
 import { LANGUAGES, language, t } from "./i18n.js";
 import { wordFor } from "./names.js";
 import { nextFrame } from "./paint.js";
@@ -11,7 +11,7 @@ import { setTheme, theme, THEMES } from "./theme.js";
 
 const STATES = ["ready", "init", "sleeping", "disconnected", "lost", "unknown"];
 const COUNTERS = ["received", "stored", "duplicate", "lost", "refused"];
-const VIEWS = [["dashboard", "#/"], ["variables", "#/variables"], ["topics", "#/topics"], ["clients", "#/clients"]];
+const VIEWS = [["dashboard", "#/"], ["variables", "#/variables"], ["topics", "#/topics"], ["clients", "#/clients"], ["status", "#/status"]];
 const ALARMING = ["lost", "refused"];
 
 /** Builds the header; `onLanguage` is called with the language a person chose.
@@ -27,6 +27,10 @@ export function mountHeader(header, onLanguage, signal) {
     counters.append(el("div", { title: t(`counter.${key}.explain`) }, el("dt", {}, t(`counter.${key}`)), figure));
     return figure;
   });
+  const setAside = el("a", { href: "#/status" });
+  const setAsideCounter = el("div", { class: "set-aside", title: t("counter.set_aside.explain"), hidden: true },
+    el("dt", {}, t("counter.set_aside")), el("dd", { data: { counter: "set_aside", alarm: "true" } }, setAside));
+  counters.append(setAsideCounter);
   header.replaceChildren(
     el("a", { class: "brand", href: "#/" }, el("img", { src: "/icon.svg", alt: "", width: 24, height: 24 }), name),
     el("nav", { class: "views", "aria-label": t("header.views") }, ...VIEWS.map(([view, href]) =>
@@ -42,6 +46,10 @@ export function mountHeader(header, onLanguage, signal) {
       setText(figures[index], lab ? count(lab.counts[key]) : "–");
       setData(figures[index], "alarm", String(ALARMING.includes(key) && (lab?.counts[key] ?? 0) > 0));
     });
+    const aside = lab?.counts.set_aside ?? 0;
+    setAsideCounter.hidden = !aside;
+    setText(setAside, count(aside));
+    setAside.ariaLabel = t("counter.set_aside.open", { count: count(aside) });
     const problem = lab && !lab.broker.connected;
     setText(address, lab ? (problem ? t("header.broker.away", { address: lab.broker.address }) : t("header.broker", { address: lab.broker.address })) : "");
     setData(address, "problem", String(Boolean(problem)));
@@ -90,31 +98,4 @@ function themeSwitch() {
   select.value = theme();
   select.addEventListener("change", () => setTheme(select.value));
   return select;
-}
-
-/** Fills the notice at the lower edge: why what is shown may not be true now.
- * @param {HTMLElement} notice @param {AbortSignal} signal */
-export function mountNotice(notice, signal) {
-  let shown = "";
-  function show() {
-    const words = problem();
-    document.body.dataset.connection = state.connection;
-    if (words === shown) return;
-    shown = words;
-    notice.hidden = words === "";
-    notice.replaceChildren(icon("lost"), el("span", {}, words));
-  }
-  on("lab", show, signal);
-  on("connection", show, signal);
-  show();
-}
-
-function problem() {
-  const { connection, lab, lastLiveMs, loaded } = state;
-  if (connection === "reconnecting") return loaded ? t("notice.stale", { time: time(lastLiveMs) }) : t("notice.unreachable");
-  if (lab && !lab.broker.connected) {
-    return t("notice.broker", { address: lab.broker.address, error: lab.broker.error ?? t("notice.no-reason") });
-  }
-  if (lab?.store.error) return t("notice.store", { error: lab.store.error });
-  return "";
 }

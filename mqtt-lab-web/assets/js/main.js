@@ -3,9 +3,10 @@
 import * as api from "./api.js";
 import { mountDashboard } from "./dashboard.js";
 import { lab, listen, recent, RECENT_MS, RECENT_POINTS, words } from "./early.js";
-import { mountHeader, mountNotice } from "./header.js";
+import { mountHeader } from "./header.js";
 import * as i18n from "./i18n.js";
 import { showLabNotice } from "./lab-notice.js";
+import { mountNotice } from "./notice.js";
 import { watchPlugins } from "./plugin.js";
 import { route } from "./router.js";
 import * as store from "./store.js";
@@ -50,6 +51,9 @@ async function openLater(main, where, signal) {
     } else if (where.view === "clients") {
       const { mountClients } = await import("./clients.js");
       if (!signal.aborted) await mountClients(main, signal);
+    } else if (where.view === "status") {
+      const { mountStatus } = await import("./status.js");
+      if (!signal.aborted) await mountStatus(main, signal);
     } else {
       const { mountDevice } = await import("./device.js");
       if (!signal.aborted) mountDevice(main, where, signal);

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { el, setText } from "./dom.js";
 import { count } from "./format.js";
 import { extend, t } from "./i18n.js";
+import { repeat } from "./repeat.js";
 import { topicHref } from "./router.js";
 import { on, state } from "./store.js";
 import { style } from "./style.js";
@@ -80,7 +81,7 @@ export async function mountTopics(main, where, signal) {
     showStatus();
     await showMessage();
     document.documentElement.dataset.ready = "true";
-  }, signal);
+  }, POLL_MS, signal);
 
   on("connection", () => { if (state.connection === "live") poll.now(); }, signal);
   if (chosen !== null) { form.prefill(chosen); tree.reveal(chosen); }
@@ -89,27 +90,4 @@ export async function mountTopics(main, where, signal) {
   if (signal.aborted) return;
   main.replaceChildren(page);
   tree.showChosen();
-}
-
-/** Does `work` again and again while the page is seen, never twice at once. @param {() => Promise<void>} work @param {AbortSignal} signal */
-function repeat(work, signal) {
-  let timer = 0;
-  /** @type {Promise<void> | null} */
-  let running = null;
-  /** @type {Promise<void> | null} asked for while one was running, and perhaps too late for that */
-  let next = null;
-  /** @returns {Promise<void>} */
-  function now() {
-    clearTimeout(timer);
-    if (signal.aborted || document.hidden) return Promise.resolve();
-    if (running) return next ??= running.then(() => { next = null; return now(); });
-    running = work().catch(() => {}).then(() => {
-      running = null;
-      if (!signal.aborted) timer = setTimeout(now, POLL_MS);
-    });
-    return running;
-  }
-  document.addEventListener("visibilitychange", now, { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
-  return { now };
 }

@@ -23,7 +23,12 @@ fn text(app: &App) -> String {
         ("samples_stored_total", "counter", "Samples committed since the start.", counts.stored),
         ("samples_duplicate_total", "counter", "Samples that were there already.", counts.duplicate),
         ("messages_refused_total", "counter", "Messages that were not usable.", counts.refused),
-        ("messages_set_aside_total", "counter", "Messages that the database did not take.", counts.set_aside),
+        (
+            "messages_set_aside_total",
+            "counter",
+            "Usable messages that could not be stored.",
+            counts.set_aside,
+        ),
         ("samples_lost", "gauge", "Samples known to be lost since the start.", counts.lost),
         ("broker_connected", "gauge", "1 while the broker is connected.", up(lab.broker.connected)),
         ("store_up", "gauge", "1 while the store works.", up(lab.store.error.is_none())),

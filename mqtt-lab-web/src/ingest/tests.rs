@@ -572,6 +572,36 @@ async fn a_failing_store_loses_nothing_and_is_reported() {
 }
 
 #[tokio::test]
+async fn what_comes_in_while_the_store_fails_is_counted_as_waiting() {
+    let mut bench = Bench::new().await;
+    let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
+    let (_abandon, abandoned) = watch::channel(false);
+    let health = Arc::clone(&bench.health);
+    let (sender, receiver) = queue();
+    let writer =
+        Writer::new(moody.clone(), Arc::clone(&bench.registry), Arc::clone(&health), abandoned, receiver);
+    let writing = health.supervisor.spawn(&health.writer, writer);
+    for i in 0..10 {
+        let message = Incoming::detached("lab/demo/x/t", i.to_string());
+        let writes = bench.intake.take(&message, NOON + i).await.unwrap();
+        sender.send(Entry { writes, message, generation: 0 }).await.unwrap();
+        while health.database.is_working() {
+            tokio::task::yield_now().await;
+        }
+    }
+    let counted = async {
+        while health.database.status().waiting < 10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), counted).await.expect("all ten are counted");
+    moody.1.store(false, Ordering::SeqCst);
+    drop(sender);
+    writing.await.unwrap();
+    assert_eq!((health.stored.get(), health.database.status().waiting), (10, 0));
+}
+
+#[tokio::test]
 async fn a_store_that_stays_broken_does_not_keep_the_web_from_stopping() {
     let bench = Bench::new().await;
     let moody = Arc::new(Moody(Arc::clone(&bench.store), AtomicBool::new(true)));
@@ -607,7 +637,7 @@ async fn one_row_that_the_database_refuses_does_not_stop_the_others() {
     }
     drop(sender);
     writer.run().await.unwrap();
-    assert_eq!((health.stored.get(), health.set_aside.get()), (3, 3));
+    assert_eq!((health.stored.get(), health.supervisor.set_aside_total()), (3, 3));
     let (total, last) = health.supervisor.all_set_aside();
     assert_eq!(
         (total, last[0].part, last[0].what.as_str()),

@@ -1,5 +1,6 @@
 //! Writes batches, and acknowledges what is committed.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +27,9 @@ const MAX_WAIT: Duration = Duration::from_millis(20);
 const MAX_PANICS: u32 = 2;
 /// A pause that ends a batch: a broker that waits for acknowledgements would send nothing more.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How often the number of waiting messages is brought up to date while a batch cannot be written.
+const WAITING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The one task that writes.
 pub(crate) struct Writer {
@@ -82,7 +86,6 @@ impl Writer {
 
     /// Writes the batch and acknowledges its messages.
     async fn settle(&mut self) -> Result<(), Stopped> {
-        self.health.database.waiting(self.batch.messages.len() + self.queue.len());
         self.batch.tries += 1;
         if self.batch.tries == 1 {
             failpoint::hit("writer");
@@ -122,13 +125,25 @@ impl Writer {
             return Ok(());
         }
         let generation = self.batch.generation;
-        match self.retry.run(|| self.store.write_for(generation, writes)).await? {
+        let written = tokio::select! {
+            written = self.retry.run(|| self.store.write_for(generation, writes)) => written?,
+            never = self.count_waiting() => match never {},
+        };
+        match written {
             Ok(report) => self.note(&report),
             // Its messages come again, with the ids of the database that is there now.
             Err(StoreError::OtherDatabase) => {}
             Err(error) => self.halve(writes, &error).await?,
         }
         Ok(())
+    }
+
+    /// Reports how many messages wait, again and again: while the database fails, more come in.
+    async fn count_waiting(&self) -> Infallible {
+        loop {
+            self.health.database.waiting(self.batch.messages.len() + self.queue.len());
+            sleep(WAITING_INTERVAL).await;
+        }
     }
 
     /// The database does not take something in the batch: looks for it in both halves.
