@@ -185,10 +185,13 @@ async fn a_damaged_page_keeps_out_what_belongs_there_alone() {
             program.get("/api/v1/set-aside")["total"].as_u64() >= Some(20)
         });
         let listed = program.get("/api/v1/set-aside");
-        let (part, what) =
-            (&listed["last"][0]["part"], listed["last"][0]["what"].as_str().unwrap_or_default());
-        assert_eq!(part, "database", "{listed:#}");
-        assert!(what.contains("demo/outside n = "), "{what}");
+        let entries = listed["last"].as_array().cloned().unwrap_or_default();
+        // The page may hold the last ones of the series beside it, too.
+        assert!(entries.iter().all(|entry| entry["part"] == "database"), "{listed:#}");
+        let names = |entry: &serde_json::Value| {
+            entry["what"].as_str().is_some_and(|what| what.contains("demo/outside n = "))
+        };
+        assert!(entries.iter().any(names), "{listed:#}");
         assert_eq!(program.status("/readyz"), Some(200));
         program.stop("INT");
     });
