@@ -94,7 +94,10 @@ impl Writer {
             self.write_one_by_one().await?;
         }
         self.health.database.waiting(0);
-        Incoming::ack_all(self.batch.messages.drain(..));
+        // What went into a database that was replaced meanwhile must come again: it stays unacknowledged.
+        if self.batch.generation == self.store.generation() {
+            Incoming::ack_all(self.batch.messages.drain(..));
+        }
         self.batch.clear();
         Ok(())
     }
@@ -131,7 +134,7 @@ impl Writer {
         };
         match written {
             Ok(report) => self.note(&report),
-            // Its messages come again, with the ids of the database that is there now.
+            // Its messages come again, and get the ids of the database that is there now.
             Err(StoreError::OtherDatabase) => {}
             Err(error) => self.halve(writes, &error).await?,
         }
