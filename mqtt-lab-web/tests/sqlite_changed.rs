@@ -51,9 +51,17 @@ impl Bench {
     async fn repaired(&mut self, expected: Healed) {
         let error = self.write().await.unwrap_err();
         assert_eq!(error.fault(), Fault::Outside, "{error}: nothing is acknowledged");
-        assert_eq!(self.store.heal().await.unwrap(), expected);
+        assert_eq!(healed(&self.store).await, expected);
         self.write().await.unwrap();
         assert_eq!(self.store.heal().await.unwrap(), Healed::Nothing);
+    }
+}
+
+/// A file that is gone is made again by the second look.
+async fn healed(store: &SqliteStore) -> Healed {
+    match store.heal().await {
+        Err(StoreError::Changed { .. }) => store.heal().await.unwrap(),
+        healed => healed.unwrap(),
     }
 }
 
@@ -178,7 +186,7 @@ async fn something_else_in_its_place_is_neither_used_nor_overwritten() {
     assert_eq!(std::fs::read_to_string(&bench.path).unwrap(), "a shopping list");
     // Moved away, the lab's own is made again.
     std::fs::rename(&bench.path, bench.folder.path().join("list")).unwrap();
-    assert_eq!(bench.store.heal().await.unwrap(), Healed::Restored);
+    assert_eq!(healed(&bench.store).await, Healed::Restored);
     assert_eq!(found_again(bench).await, 1);
 }
 

@@ -44,6 +44,14 @@ impl Keeper {
                 }
             }
             failpoint::hit("broker-storage");
+            if self.is_deleted() {
+                self.part.fails("the folder was deleted");
+                // Who deletes it may be about to end this program.
+                std::thread::park_timeout(LOOK);
+                if self.hub.is_stopping() {
+                    return Ok(());
+                }
+            }
             match self.write() {
                 Ok(last) => {
                     self.part.works();
@@ -68,9 +76,13 @@ impl Keeper {
         self.store.as_ref().is_some_and(Store::is_there)
     }
 
+    fn is_deleted(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| !store.is_there())
+    }
+
     /// Writes what is pending; the number of the last change that is on disk then.
     fn write(&mut self) -> Result<u64, String> {
-        let deleted = self.store.as_ref().is_some_and(|store| !store.is_there());
+        let deleted = self.is_deleted();
         if deleted {
             tracing::warn!(folder = %self.path.display(), "the broker's storage was deleted and is written again");
             self.store = None;

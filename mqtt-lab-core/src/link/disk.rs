@@ -58,6 +58,8 @@ struct Inner {
     folder: RwLock<Option<Folder>>,
     /// A write failed: the folder has to be opened again.
     failed: AtomicBool,
+    /// The last look found no folder.
+    deleted: AtomicBool,
     path: std::path::PathBuf,
     /// The links whose messages are in the folder.
     links: Mutex<Vec<Weak<dyn Holds>>>,
@@ -101,8 +103,16 @@ impl DiskSpool {
         let folder = Folder::open(&path).map_err(failed)?;
         let part = supervisor.part("spool", Weight::Essential);
         let (supervisor, links) = (supervisor.clone(), Mutex::default());
-        let (folder, failed_write) = (RwLock::new(Some(folder)), AtomicBool::new(false));
-        let inner = Inner { sync, folder, failed: failed_write, path: path.clone(), links, part, supervisor };
+        let inner = Inner {
+            sync,
+            folder: RwLock::new(Some(folder)),
+            failed: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            path: path.clone(),
+            links,
+            part,
+            supervisor,
+        };
         let spool = Self(Arc::new(inner));
         let watched = Arc::downgrade(&spool.0);
         let thread = std::thread::Builder::new().name("mqtt-spool".into());
@@ -138,7 +148,16 @@ impl Inner {
     fn look(&self) {
         failpoint::hit("spool");
         if self.folder().as_ref().is_some_and(|folder| !folder.is_there()) {
-            self.fails("the folder was deleted".to_owned());
+            let noticed = self.deleted.swap(true, Ordering::SeqCst);
+            self.part.fails("the folder was deleted");
+            // Made again by the next look: who deletes it may be about to end this program.
+            if !noticed {
+                return;
+            }
+            self.failed.store(true, Ordering::SeqCst);
+        } else if !self.failed.load(Ordering::SeqCst) && self.deleted.swap(false, Ordering::SeqCst) {
+            // Moved away, and back.
+            self.part.works();
         }
         if !self.failed.load(Ordering::SeqCst) {
             return;
@@ -157,6 +176,7 @@ impl Inner {
             Ok(opened) => {
                 *folder = Some(opened);
                 self.failed.store(false, Ordering::SeqCst);
+                self.deleted.store(false, Ordering::SeqCst);
                 self.part.works();
             }
             Err(cause) => {

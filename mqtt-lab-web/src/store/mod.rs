@@ -129,7 +129,8 @@ pub trait Store: Send + Sync + 'static {
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// Looks whether the database is still the one that is open, and puts right what is not: one that was deleted is
-    /// made again with all it held, one that was replaced by a valid one is opened. Costs little when all is well.
+    /// made again with all it held by the second look that misses it, one that was replaced by a valid one is opened.
+    /// Costs little when all is well.
     async fn heal(&self) -> Result<Healed, StoreError>;
 
     /// Ends all connections; what was written stays.

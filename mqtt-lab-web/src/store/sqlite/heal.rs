@@ -20,7 +20,12 @@ impl SqliteStore {
         let old = self.connections();
         let look = old.look().await?;
         if look == Look::Same {
+            self.gone.store(false, Ordering::Release);
             return Ok(Healed::Nothing);
+        }
+        // Made again by the next look: who deletes it may be about to end this program, or to put another one there.
+        if look == Look::Gone && !self.gone.swap(true, Ordering::AcqRel) {
+            return Err(StoreError::Changed { path: self.path.clone() });
         }
         // Nobody writes until this is done.
         let mut cache = self.cache.lock().await;
@@ -64,6 +69,7 @@ impl SqliteStore {
         if healed == Healed::Replaced {
             self.generation.fetch_add(1, Ordering::Release);
         }
+        self.gone.store(false, Ordering::Release);
         cache.forget();
         drop(cache);
         // Apart: a connection to a file that is gone may take its time.

@@ -25,7 +25,7 @@ mod variables;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -46,6 +46,8 @@ pub struct SqliteStore {
     path: PathBuf,
     connections: RwLock<Arc<Connections>>,
     generation: AtomicU64,
+    /// The last look found no file.
+    gone: AtomicBool,
     /// What the writer knows of the database by heart; valid because no one else writes it.
     cache: Mutex<Cache>,
     identity: String,

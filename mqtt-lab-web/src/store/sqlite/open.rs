@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, RwLock};
 
 use sqlx::SqlitePool;
@@ -38,6 +38,7 @@ impl SqliteStore {
             path,
             connections: RwLock::new(Arc::new(connections)),
             generation: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
             cache: Mutex::default(),
             identity,
             lock: Some(lock).into(),
