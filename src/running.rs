@@ -96,7 +96,7 @@ impl Running {
             Arc::new(move |topic: &str| seen.last(topic).map(|(qos, retain)| Seen { qos, retain }))
                 as PublishLog
         });
-        link.supervisor = self.supervisor.clone();
+        link.supervisor = Some(self.supervisor.clone());
         let ingest = IngestConfig { link, root: config.lab.root.clone() };
         let web = Web::start(web, config.store.clone(), ingest, log, self.supervisor.clone()).await;
         let web = web.map_err(|error| web_failure(&error))?;

@@ -72,8 +72,8 @@ pub struct LinkConfig {
     /// state `ready`. What an earlier connection left of them is dropped, not sent again. They are
     /// repeated anyway, so QoS 2 is sent as QoS 1. See [`Link::set_birth`](super::Link::set_birth).
     pub birth: Vec<Publish>,
-    /// Is told when the link's task has panicked. It reconnects, and loses nothing that it accepted.
-    pub supervisor: Supervisor,
+    /// Is told when the link's task has panicked; `None`: nobody is. It reconnects, and loses nothing that it accepted.
+    pub supervisor: Option<Supervisor>,
 }
 
 impl LinkConfig {
@@ -109,7 +109,7 @@ impl LinkConfig {
             backoff: (Duration::from_millis(200), Duration::from_secs(30)),
             subscriptions: Vec::new(),
             birth: Vec::new(),
-            supervisor: Supervisor::default(),
+            supervisor: None,
         }
     }
 }

@@ -95,7 +95,9 @@ impl<'a> Task<'a> {
     /// A mistake of ours must not end the link: what it has accepted is sent on the next connection.
     fn panicked(&mut self, panic: &str) {
         tracing::error!(client = %self.config.client_id, panic, "internal error of the link, reconnecting");
-        self.config.supervisor.device_survived(&format!("link of `{}`: {panic}", self.config.client_id));
+        if let Some(supervisor) = &self.config.supervisor {
+            supervisor.device_survived(&format!("link of `{}`: {panic}", self.config.client_id));
+        }
         self.shared.lost();
         let reason = format!("internal error: {panic}");
         self.shared.update(|status| {

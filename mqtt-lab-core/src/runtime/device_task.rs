@@ -351,7 +351,7 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     config.will = Some(spec.will());
     config.session_expiry = Duration::from_secs(u64::from(spec.config.will.delay_s) + 3600);
     config.birth = publisher.birth();
-    config.supervisor = spec.supervisor.clone();
+    config.supervisor = Some(spec.supervisor.clone());
     config.incoming_capacity = BACKLOG;
     (config.spool_capacity, config.spool_policy) = (spec.config.spool_messages, spec.config.when_full);
     #[cfg(feature = "disk-spool")]
