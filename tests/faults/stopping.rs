@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever runs it")]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -63,7 +64,19 @@ impl WithMosquitto {
 
 fn start(folder: &Path, toml: &str) -> Program {
     let (command, web) = command(folder, toml);
-    tokio::task::block_in_place(|| Program::start(folder, command, web))
+    started(folder, command, web)
+}
+
+/// Starts a lab with the three devices, and waits until they are connected.
+pub(crate) fn started(folder: &Path, command: Command, web: SocketAddr) -> Program {
+    tokio::task::block_in_place(|| {
+        let program = Program::start(folder, command, web);
+        program.until("its devices are ready", |program| {
+            let metrics = program.get("/metrics");
+            metrics.as_str().is_some_and(|text| text.contains("mqtt_lab_devices{state=\"ready\"} 3\n"))
+        });
+        program
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +95,7 @@ async fn nohup_survives_the_hang_up() {
     let mut nohup = Command::new("nohup");
     nohup.arg(command.get_program()).args(["run", "lab.toml"]).current_dir(folder.path());
     nohup.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let program = tokio::task::block_in_place(|| Program::start(folder.path(), nohup, web));
+    let program = started(folder.path(), nohup, web);
     signal("HUP", program.child.id());
     // It measures on.
     let stored = |program: &Program| program.get("/api/v1/lab")["counts"]["stored"].as_u64().unwrap_or(0);
@@ -234,7 +247,7 @@ async fn a_file_system_that_hangs_does_not_keep_a_lab_from_stopping() {
     let toml = toml.replace("sqlite:lab.sqlite", &format!("sqlite:{}/lab.sqlite", data.path().display()));
     std::fs::write(folder.path().join("lab.toml"), toml).expect("writable");
     shim.preload(&mut command, data.path());
-    let mut program = tokio::task::block_in_place(|| Program::start(folder.path(), command, web));
+    let mut program = started(folder.path(), command, web);
     shim.set(-1);
     let begin = Instant::now();
     signal("INT", program.child.id());

@@ -30,8 +30,7 @@ async fn goes_on(lab: &WithMosquitto, program: &Program) {
 
 async fn started(lab: &WithMosquitto, folder: &Path, wire: impl FnOnce(Command) -> Command) -> Program {
     let (command, web) = command(folder, &lab.toml(&devices()));
-    let command = wire(command);
-    tokio::task::block_in_place(|| Program::start(folder, command, web))
+    crate::stopping::started(folder, wire(command), web)
 }
 
 #[tokio::test(flavor = "multi_thread")]
