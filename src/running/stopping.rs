@@ -1,6 +1,7 @@
 //! The end of a lab: what stops before what, and what is lost by it.
 
 use super::Running;
+use crate::losses::Losses;
 use mqtt_lab_core::broker::Broker;
 use mqtt_lab_core::supervisor::Weight;
 use mqtt_lab_web::NotStored;
@@ -60,13 +61,22 @@ impl Running {
         for line in &lost {
             printer.say(&format!("lost: {line}"));
         }
-        if let Some(mut losses) = losses
-            && !lost.is_empty()
-            && let Err(error) = losses.write(&lost)
-        {
-            tracing::error!(%error, "what was lost cannot be kept for the next start");
+        if let Some(losses) = losses.filter(|_| !lost.is_empty()) {
+            keep(losses, lost).await;
         }
     }
+}
+
+/// Keeps what was lost for the next start, if the file system answers.
+async fn keep(mut losses: Losses, lost: Vec<String>) {
+    let written = tokio::task::spawn_blocking(move || losses.write(&lost));
+    let error = match tokio::time::timeout(NOTHING_MOVES, written).await {
+        Ok(Ok(Ok(()))) => return,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the file system does not answer".to_owned(),
+    };
+    tracing::error!(error, "what was lost cannot be kept for the next start");
 }
 
 /// How many messages that the ingest had not stored come again at the next start, and how many are lost.

@@ -95,8 +95,9 @@ impl Setup {
             assert!(tokio::time::Instant::now() < deadline, "{values} of {} samples", self.sender.sent);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let device = self.program.get("/api/v1/devices/demo/outside");
-        assert_eq!(device["counts"]["lost"], 0, "{device:#}");
+        // The page is told a moment after the commit.
+        let complete = |program: &Program| program.get("/api/v1/devices/demo/outside")["counts"]["lost"] == 0;
+        tokio::task::block_in_place(|| self.program.until("nothing counts as lost", complete));
     }
 
     /// Stops in order and starts again: nothing is missing, and nothing was said line by line.

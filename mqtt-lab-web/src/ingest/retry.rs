@@ -74,17 +74,20 @@ impl Retry {
         operation: impl Future<Output = T>,
         failed: &mut bool,
     ) -> Result<T, Stopped> {
-        let mut operation = pin!(operation);
         let mut stop = self.stop.clone();
+        let mut operation = pin!(async {
+            tokio::select! {
+                biased;
+                done = operation => Ok(done),
+                () = stopped(&mut stop) => Err(Stopped),
+            }
+        });
         if let Ok(done) = timeout(SILENCE, &mut operation).await {
-            return Ok(done);
+            return done;
         }
         *failed = true;
         self.database.fails(format!("no answer within {} s", SILENCE.as_secs()));
-        tokio::select! {
-            done = operation => Ok(done),
-            () = stopped(&mut stop) => Err(Stopped),
-        }
+        operation.await
     }
 
     /// Waits, but not beyond the stop.
