@@ -20,11 +20,13 @@ pub(crate) struct Keeper {
     app: App,
     /// The last look found something that could not be put right.
     failed: bool,
+    /// The database was replaced, and what is known is still that of the one before: nothing is stored until it is read.
+    stale: bool,
 }
 
 impl Keeper {
     pub(crate) const fn new(app: App) -> Self {
-        Self { app, failed: false }
+        Self { app, failed: false, stale: false }
     }
 
     async fn look(&mut self) {
@@ -47,11 +49,13 @@ impl Keeper {
             }
         }
         match healed {
-            Healed::Nothing => {}
-            Healed::Restored => self.tell(NoticeTitle::DatabaseRestored),
-            Healed::Replaced => {
-                self.replaced().await;
-                self.tell(NoticeTitle::DatabaseReplaced);
+            Healed::Nothing if !self.stale => {}
+            Healed::Restored if !self.stale => self.tell(NoticeTitle::DatabaseRestored),
+            Healed::Nothing | Healed::Restored | Healed::Replaced => {
+                self.stale = !self.replaced().await;
+                if !self.stale {
+                    self.tell(NoticeTitle::DatabaseReplaced);
+                }
             }
         }
     }
@@ -61,18 +65,23 @@ impl Keeper {
         parts.iter().any(|part| part.cause.is_some() && part.name != self.app.health.database.name())
     }
 
-    /// Ids mean other things now: what was read with the old ones comes again.
-    async fn replaced(&self) {
+    /// Ids mean other things now: what was read with the old ones comes again. False: the new ones cannot be read yet.
+    async fn replaced(&mut self) -> bool {
         let shared = &self.app;
-        match shared.store.load(now_us()).await {
-            Ok(snapshot) => {
-                let lost = shared.registry.lost().saturating_sub(shared.lost_before.load(Ordering::Relaxed));
-                shared.registry.replace(snapshot);
-                shared.lost_before.store(shared.registry.lost().saturating_sub(lost), Ordering::Relaxed);
+        let generation = shared.store.generation();
+        let snapshot = match shared.store.load(now_us()).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                shared.health.database.fails(error.cause());
+                self.failed = true;
+                return false;
             }
-            Err(error) => shared.health.database.fails(error.cause()),
-        }
+        };
+        let lost = shared.registry.lost().saturating_sub(shared.lost_before.load(Ordering::Relaxed));
+        shared.registry.replace(snapshot, generation);
+        shared.lost_before.store(shared.registry.lost().saturating_sub(lost), Ordering::Relaxed);
         shared.outlet.reconnect();
+        true
     }
 
     fn tell(&self, title: NoticeTitle) {

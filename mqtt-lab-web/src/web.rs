@@ -195,7 +195,7 @@ impl Web {
         .of_own_broker(own_broker)
         .noting(topics);
         let reader =
-            Reader::new(source, intake, sender, Arc::clone(&store), Arc::clone(&health), stopped.clone());
+            Reader::new(source, intake, sender, Arc::clone(&registry), Arc::clone(&health), stopped.clone());
         let writer = Writer::new(store, Arc::clone(&registry), Arc::clone(&health), abandoned, receiver);
         let unstored = writer.unstored();
         let supervisor = &health.supervisor;

@@ -12,8 +12,8 @@ use super::{Entry, Intake};
 use crate::bus::Source;
 use crate::clock::now_us;
 use crate::health::Health;
+use crate::registry::Registry;
 use crate::stop::stopped;
-use crate::store::Store;
 
 /// Panics that one message may cause before it is left out.
 const MAX_TRIES: u32 = 3;
@@ -23,7 +23,7 @@ pub(crate) struct Reader {
     source: Box<dyn Source>,
     intake: Intake,
     queue: mpsc::Sender<Entry>,
-    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
     health: Arc<Health>,
     stop: watch::Receiver<bool>,
     /// The message under way: a panic does not lose it.
@@ -41,18 +41,18 @@ impl Reader {
         source: Box<dyn Source>,
         intake: Intake,
         queue: mpsc::Sender<Entry>,
-        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
         health: Arc<Health>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { source, intake, queue, store, health, stop, in_hand: None }
+        Self { source, intake, queue, registry, health, stop, in_hand: None }
     }
 
     /// Takes the message in hand; false: the web stops.
     async fn take(&mut self) -> bool {
         let Some(hand) = &mut self.in_hand else { return true };
         hand.tries += 1;
-        let generation = self.store.generation();
+        let generation = self.registry.generation();
         let writes = if hand.tries > MAX_TRIES {
             let what = hand.message.topic.escape_debug().to_string();
             self.health.set_aside(&self.health.ingest, what, "the ingest panicked on it".to_owned());

@@ -7,13 +7,14 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mqtt_lab_wire::Channel;
 
 use crate::config::PublishLog;
 use crate::live::Hub;
-use crate::store::{Counts, DeviceId, SavedSeries, SeriesId, Snapshot};
+use crate::store::{Counts, DeviceId, Generation, SavedSeries, SeriesId, Snapshot};
 pub(crate) use device::guess;
 use device::{ChannelState, Device};
 pub(crate) use samples::{Arrival, Step};
@@ -45,6 +46,7 @@ pub(crate) struct Registry {
     log: Option<PublishLog>,
     pub(crate) hub: Arc<Hub>,
     inner: Mutex<Inner>,
+    generation: AtomicU64,
 }
 
 #[derive(Default)]
@@ -70,13 +72,28 @@ pub(crate) struct Target {
 
 impl Registry {
     pub(crate) fn new(root: String, log: Option<PublishLog>, hub: Arc<Hub>, snapshot: Snapshot) -> Self {
-        Self { root, limits: Limits::default(), log, hub, inner: Mutex::new(Inner::from(snapshot)) }
+        Self {
+            root,
+            limits: Limits::default(),
+            log,
+            hub,
+            inner: Mutex::new(Inner::from(snapshot)),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Forgets everything in favour of another database, and sends the pages the new list.
-    pub(crate) fn replace(&self, snapshot: Snapshot) {
-        *self.lock() = Inner::from(snapshot);
+    pub(crate) fn replace(&self, snapshot: Snapshot, generation: Generation) {
+        let mut inner = self.lock();
+        *inner = Inner::from(snapshot);
+        self.generation.store(generation, Ordering::Release);
+        drop(inner);
         self.hub.reset();
+    }
+
+    /// The database whose ids are in here.
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// `group/id` of a device.
