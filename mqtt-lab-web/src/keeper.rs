@@ -86,7 +86,15 @@ impl Keeper {
 
     fn tell(&self, title: NoticeTitle) {
         let (text, level) = (self.app.store.place(), NoticeLevel::Error);
-        tracing::warn!(?title, database = text, "notice");
+        tracing::warn!(
+            database = text,
+            "{}",
+            if title == NoticeTitle::DatabaseReplaced {
+                "the database was replaced and is used"
+            } else {
+                "the deleted database was restored"
+            }
+        );
         let notice = Notice { level, title, messages: vec![NoticeMessage { text, hint: None }] };
         self.app.board.post(Some(notice), now_us(), &self.app.registry.hub);
     }

@@ -117,9 +117,9 @@ impl StoreError {
             Self::InUse { .. } => "stop the other lab, or give this one its own database file",
             Self::Open { .. } | Self::Migrate { .. } => "check path, permissions and free space",
             Self::Changed { .. } => {
-                "put the file back, or move what lies there away; the lab looks again and again"
+                "put the file back, or move away what replaced it; the lab checks every second"
             }
-            Self::OtherDatabase => "nothing: what was to be written is asked for again",
+            Self::OtherDatabase => "nothing to do: the broker redelivers the messages",
             Self::Query { .. } => "check free space and the disk; writing is tried again",
             Self::Unreadable { .. } => "the file was changed by another program; restore a backup",
         }
