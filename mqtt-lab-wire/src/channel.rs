@@ -284,6 +284,10 @@ pub enum ValueError {
     NotAColor,
     /// Longer than the limit, in bytes.
     TooLong(u32),
+    /// Beyond what a double holds.
+    TooLarge,
+    /// A text with a control character.
+    ControlCharacter,
 }
 
 impl fmt::Display for ValueError {
@@ -292,7 +296,7 @@ impl fmt::Display for ValueError {
             Self::Datatype(datatype) => f.write_str(match datatype {
                 Datatype::Float => "expected a number",
                 Datatype::Int => "expected a whole number",
-                Datatype::Bool => "expected `true` or `false`",
+                Datatype::Bool => "expected `true` or `false`, `on` or `off`, 1 or 0",
                 Datatype::Text => "expected a text",
                 Datatype::Choice => "expected one of the channel's choices",
                 Datatype::Color => "expected a colour `#rrggbb`",
@@ -312,6 +316,8 @@ impl fmt::Display for ValueError {
             Self::NotAChoice => f.write_str("expected one of the channel's choices"),
             Self::NotAColor => f.write_str("expected a colour `#rrggbb`"),
             Self::TooLong(limit) => write!(f, "expected at most {limit} bytes of text"),
+            Self::TooLarge => f.write_str("the number is out of range: at most 1.8e308 can be kept"),
+            Self::ControlCharacter => f.write_str("the text holds a control character"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A command to a channel, and its answer.
 
-use crate::sample::{payload_text, unix_micros};
+use crate::sample::{payload_text, trimmed};
+use crate::time::{is_plausible_time, unix_micros};
 use crate::{DecodeError, Text, ValueRef, json};
 use core::fmt;
 
@@ -46,10 +47,17 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Whether its life is over at `now_us` (microseconds since the Unix epoch).
+    /// When it was sent, in microseconds since the Unix epoch, if that can be at `now_us`: a time before the year 2000
+    /// or more than a minute ahead is that of a wrong clock.
+    #[must_use]
+    pub fn plausibly_sent_us(&self, now_us: i64) -> Option<i64> {
+        self.sent_us.filter(|sent_us| is_plausible_time(*sent_us, now_us))
+    }
+
+    /// Whether its life is over at `now_us` (microseconds since the Unix epoch), as far as its time tells.
     #[must_use]
     pub fn is_expired(&self, now_us: i64) -> bool {
-        match (self.sent_us, self.ttl_ms) {
+        match (self.plausibly_sent_us(now_us), self.ttl_ms) {
             (Some(sent), Some(ttl)) => now_us.saturating_sub(sent) > i64::from(ttl) * 1000,
             _ => false,
         }
@@ -97,11 +105,11 @@ impl<'a> Command<'a> {
             return Ok(Self { plain: Some(text), ..Self::new(value) });
         }
         let (mut value, mut id, mut sent_us, mut ttl_ms) = (None, None, None, None);
-        json::read_object(payload, |key, token| {
+        json::read_object(text, |key, token| {
             match key.as_plain() {
                 Some("v") => value = Some(ValueRef::from_token(token)?),
                 Some("id") => id = Some(command_id(token)?),
-                Some("t") => sent_us = Some(unix_micros(token)?),
+                Some("t") => sent_us = sent(token)?,
                 Some("ttl_ms") => ttl_ms = Some(life(token)?),
                 _ => {}
             }
@@ -116,13 +124,27 @@ impl<'a> Command<'a> {
     pub fn id_in(payload: &'a [u8]) -> Option<&'a str> {
         let mut id = None;
         // Up to the place that cannot be read.
-        let _ = json::read_object(payload, |key, token| {
+        let _ = json::read_object(trimmed(payload).ok()?, |key, token| {
             if key.as_plain() == Some("id") {
                 id = command_id(token).ok();
             }
             Ok(())
         });
         id
+    }
+}
+
+/// Microseconds since the Unix epoch.
+fn sent(token: json::Token<'_>) -> Result<Option<i64>, DecodeError> {
+    match token {
+        json::Token::Null => Ok(None),
+        json::Token::Number(number) => Ok(Some(unix_micros(number))),
+        #[cfg(feature = "alloc")]
+        json::Token::Text(text) => match crate::date::read(&text) {
+            Some(crate::SampleTime::Unix(t_us)) => Ok(Some(t_us)),
+            _ => Err(DecodeError::Field("t")),
+        },
+        _ => Err(DecodeError::Field("t")),
     }
 }
 
@@ -173,9 +195,8 @@ impl<'a> CommandResult<'a> {
     ///
     /// [`DecodeError`] for anything else than an object with `id` and `ok`.
     pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
-        payload_text(payload)?;
         let (mut id, mut ok, mut value, mut error) = (None, None, None, None);
-        json::read_object(payload, |key, token| {
+        json::read_object(payload_text(payload)?, |key, token| {
             match key.as_plain() {
                 Some("id") => id = Some(command_id(token)?),
                 Some("ok") => {

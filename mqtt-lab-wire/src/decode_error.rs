@@ -32,6 +32,20 @@ pub enum DecodeError {
     Channels,
 }
 
+#[cfg(feature = "alloc")]
+impl DecodeError {
+    /// The same error, its position counted in `whole`, of which `part` is a part.
+    pub(crate) fn within(self, whole: &str, part: &str) -> Self {
+        match self {
+            Self::NotJson(at) => {
+                let offset = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+                Self::NotJson(at + offset)
+            }
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

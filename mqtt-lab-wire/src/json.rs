@@ -1,4 +1,4 @@
-//! Reads one flat JSON object without an allocator.
+//! Reads one JSON object without an allocator; what is nested in it is handed out as it stands.
 //!
 //! Why not a library: `serde_json` needs an allocator for every text, `serde-json-core` cannot read a
 //! value whose type is not known beforehand (`deserialize_any`), and that is just what a sample is.
@@ -11,12 +11,13 @@ const MAX_DEPTH: u8 = 16;
 /// What stands behind a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Token<'a> {
+    /// `null`; also `NaN` and `Infinity`, which are no JSON, but what Python's `json.dumps` writes.
     Null,
     Bool(bool),
     Number(&'a str),
     Text(Text<'a>),
-    /// An array or object, skipped.
-    Nested,
+    /// An array or object, as it stands: its brackets balance and its strings end.
+    Nested(&'a str),
 }
 
 impl<'a> Token<'a> {
@@ -36,34 +37,28 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Calls `member` with each key and value of the object that `payload` holds.
+/// Calls `member` with each key and value of the object that `text` is.
 pub(crate) fn read_object<'a>(
-    payload: &'a [u8],
+    text: &'a str,
     mut member: impl FnMut(Text<'a>, Token<'a>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
-    let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?;
-    let mut reader = Reader { text, at: 0 };
-    reader.space();
-    reader.expect(b'{')?;
-    reader.space();
-    if !reader.take(b'}') {
-        loop {
-            reader.space();
-            reader.expect(b'"')?;
-            let key = reader.string()?;
-            reader.space();
-            reader.expect(b':')?;
-            reader.space();
-            member(key, reader.token()?)?;
-            reader.space();
-            if reader.take(b'}') {
-                break;
-            }
-            reader.expect(b',')?;
-        }
-    }
-    reader.space();
-    if reader.at == text.len() { Ok(()) } else { Err(reader.error()) }
+    Reader { text, at: 0 }.list(b'{', b'}', |reader| {
+        reader.expect(b'"')?;
+        let key = reader.string()?;
+        reader.space();
+        reader.expect(b':')?;
+        reader.space();
+        member(key, reader.token()?)
+    })
+}
+
+/// Calls `element` with each element of the array that `text` is.
+#[cfg(feature = "alloc")]
+pub(crate) fn read_array<'a>(
+    text: &'a str,
+    mut element: impl FnMut(Token<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    Reader { text, at: 0 }.list(b'[', b']', |reader| element(reader.token()?))
 }
 
 /// The text in `payload` if that is exactly one JSON string.
@@ -102,6 +97,31 @@ impl<'a> Reader<'a> {
 
     fn expect(&mut self, byte: u8) -> Result<(), DecodeError> {
         if self.take(byte) { Ok(()) } else { Err(self.error()) }
+    }
+
+    /// Reads all of the text as items between brackets, apart by commas.
+    fn list(
+        mut self,
+        open: u8,
+        close: u8,
+        mut item: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.space();
+        self.expect(open)?;
+        self.space();
+        if !self.take(close) {
+            loop {
+                self.space();
+                item(&mut self)?;
+                self.space();
+                if self.take(close) {
+                    break;
+                }
+                self.expect(b',')?;
+            }
+        }
+        self.space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.error()) }
     }
 
     fn space(&mut self) {
@@ -183,14 +203,17 @@ impl<'a> Reader<'a> {
             Some(b't') => self.word("true").map(|()| Token::Bool(true)),
             Some(b'f') => self.word("false").map(|()| Token::Bool(false)),
             Some(b'n') => self.word("null").map(|()| Token::Null),
-            Some(b'{' | b'[') => self.skip().map(|()| Token::Nested),
+            Some(b'N') => self.word("NaN").map(|()| Token::Null),
+            Some(b'I') => self.word("Infinity").map(|()| Token::Null),
+            Some(b'{' | b'[') => self.skip().map(Token::Nested),
+            _ if self.text[self.at..].starts_with("-I") => self.word("-Infinity").map(|()| Token::Null),
             _ => self.number().map(Token::Number),
         }
     }
 
     /// Skips an array or object: brackets must balance, strings must end, nothing else is looked at.
-    fn skip(&mut self) -> Result<(), DecodeError> {
-        let mut depth = 0;
+    fn skip(&mut self) -> Result<&'a str, DecodeError> {
+        let (from, mut depth) = (self.at, 0);
         loop {
             match self.peek().ok_or_else(|| self.error())? {
                 b'{' | b'[' if depth == MAX_DEPTH => return Err(DecodeError::TooDeep),
@@ -205,7 +228,7 @@ impl<'a> Reader<'a> {
             }
             self.at += 1;
             if depth == 0 {
-                return Ok(());
+                return Ok(&self.text[from..self.at]);
             }
         }
     }

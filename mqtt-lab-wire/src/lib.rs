@@ -41,8 +41,12 @@ mod boot;
 mod channel;
 mod command;
 mod datatype;
+#[cfg(feature = "alloc")]
+mod date;
 mod decimal;
 mod decode_error;
+#[cfg(feature = "alloc")]
+mod foreign;
 mod info;
 mod json;
 mod qos;
@@ -50,6 +54,7 @@ mod sample;
 mod state;
 mod stats;
 mod text;
+mod time;
 mod topic;
 mod value;
 
@@ -58,12 +63,15 @@ pub use channel::{Channel, Choices, MAX_TEXT_BYTES, ValueError};
 pub use command::{Command, CommandResult};
 pub use datatype::Datatype;
 pub use decode_error::DecodeError;
+#[cfg(feature = "alloc")]
+pub use foreign::{Meaning, Members, Message, Note, Received, Refused, Written};
 pub use info::{Channels, Info, MAX_CHANNELS, PluginForm, PluginInfo, Role, Trigger, WillInfo};
 pub use qos::Qos;
 pub use sample::{MAX_SAMPLE_BYTES, PayloadForm, Sample, SampleTime};
 pub use state::State;
 pub use stats::Stats;
 pub use text::Text;
+pub use time::{EARLIEST_US, MAX_AHEAD_US, is_plausible_time};
 pub use topic::{Address, MAX_WORD_BYTES, Part, Topic, TopicError, TopicName, check_word};
 #[cfg(feature = "alloc")]
 pub use value::Value;

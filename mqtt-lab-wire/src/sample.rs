@@ -1,6 +1,6 @@
 //! One channel's value as it travels.
 
-use crate::{BootId, Datatype, DecodeError, ValueRef, json};
+use crate::{BootId, Datatype, DecodeError, ValueRef, json, time};
 use core::fmt;
 
 /// Largest payload of a sample or a command, in bytes: a text of [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) fits in any
@@ -36,6 +36,8 @@ pub enum SampleTime {
     Unix(i64),
     /// `u`: milliseconds since the sender's boot, from a sender without a clock.
     SinceBoot(u64),
+    /// What stands there is no time, or one without an offset from UTC.
+    Unreadable,
 }
 
 /// One channel's value with what is known of it.
@@ -92,7 +94,7 @@ impl<'a> Sample<'a> {
         match self.time {
             Some(SampleTime::Unix(t)) => write!(out, ",\"t\":{t}")?,
             Some(SampleTime::SinceBoot(u)) => write!(out, ",\"u\":{u}")?,
-            None => {}
+            Some(SampleTime::Unreadable) | None => {}
         }
         if let Some((boot, n)) = self.number {
             write!(out, ",\"b\":\"{boot}\",\"n\":{n}")?;
@@ -100,7 +102,9 @@ impl<'a> Sample<'a> {
         out.write_char('}')
     }
 
-    /// Reads a payload of either form, whoever sent it. Unknown fields are ignored.
+    /// Reads a payload of either form. Unknown fields are ignored.
+    ///
+    /// What strangers send is messier: [`Message`](crate::Message) reads that.
     ///
     /// # Errors
     ///
@@ -111,35 +115,77 @@ impl<'a> Sample<'a> {
             let value = ValueRef::from_plain(text)?;
             return Ok(Self { plain: Some(text), ..Self::new(value) });
         }
-        let (mut value, mut time, mut boot, mut n) = (None, None, None, None);
-        json::read_object(payload, |key, token| {
-            match key.as_plain() {
-                Some("v") => value = Some(ValueRef::from_token(token)?),
-                Some("t") => time = Some(SampleTime::Unix(unix_micros(token)?)),
-                Some("u") => {
-                    time = Some(SampleTime::SinceBoot(token.whole().ok_or(DecodeError::Field("u"))?));
-                }
-                Some("b") => boot = Some(BootId::from_token(token)?),
-                Some("n") => n = Some(token.whole().ok_or(DecodeError::Field("n"))?),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        let value = value.ok_or(DecodeError::Missing("v"))?;
-        Ok(Self { value, time, number: boot.zip(n), plain: None })
+        let fields = Fields::read(text)?;
+        let value = ValueRef::from_token(fields.value.ok_or(DecodeError::Missing("v"))?)?;
+        Ok(Self { value, time: fields.time()?, number: fields.number()?, plain: None })
     }
 }
 
-/// Microseconds since the Unix epoch.
-pub(crate) fn unix_micros(token: json::Token<'_>) -> Result<i64, DecodeError> {
-    token.whole().and_then(|t| i64::try_from(t).ok()).ok_or(DecodeError::Field("t"))
+/// The fields of an object that may be a sample, as they stand.
+#[derive(Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) value: Option<json::Token<'a>>,
+    unix: Option<json::Token<'a>>,
+    since_boot: Option<json::Token<'a>>,
+    boot: Option<json::Token<'a>>,
+    n: Option<json::Token<'a>>,
 }
 
-/// The payload as text, within bounds, without space around it.
+impl<'a> Fields<'a> {
+    /// Reads an object.
+    pub(crate) fn read(text: &'a str) -> Result<Self, DecodeError> {
+        let mut fields = Self::default();
+        json::read_object(text, |key, token| {
+            let field = match key.as_plain() {
+                Some("v") => &mut fields.value,
+                Some("t") => &mut fields.unix,
+                Some("u") => &mut fields.since_boot,
+                Some("b") => &mut fields.boot,
+                Some("n") => &mut fields.n,
+                _ => return Ok(()),
+            };
+            *field = Some(token);
+            Ok(())
+        })?;
+        Ok(fields)
+    }
+
+    pub(crate) fn time(&self) -> Result<Option<SampleTime>, DecodeError> {
+        if let Some(u) = self.since_boot {
+            return u.whole().map(|ms| Some(SampleTime::SinceBoot(ms))).ok_or(DecodeError::Field("u"));
+        }
+        Ok(self.unix.and_then(sample_time))
+    }
+
+    pub(crate) fn number(&self) -> Result<Option<(BootId, u64)>, DecodeError> {
+        let boot = self.boot.map(BootId::from_token).transpose()?;
+        let n = self.n.map(|n| n.whole().ok_or(DecodeError::Field("n"))).transpose()?;
+        Ok(boot.zip(n))
+    }
+}
+
+/// What stands in `t`; `null`: nothing.
+fn sample_time(token: json::Token<'_>) -> Option<SampleTime> {
+    match token {
+        json::Token::Null => None,
+        json::Token::Number(number) => Some(SampleTime::Unix(time::unix_micros(number))),
+        #[cfg(feature = "alloc")]
+        json::Token::Text(text) => Some(crate::date::read(&text).unwrap_or(SampleTime::Unreadable)),
+        _ => Some(SampleTime::Unreadable),
+    }
+}
+
+/// The payload as text, within bounds, without a byte-order mark and space around it.
 pub(crate) fn payload_text(payload: &[u8]) -> Result<&str, DecodeError> {
     if payload.len() > MAX_SAMPLE_BYTES {
         return Err(DecodeError::TooLong(MAX_SAMPLE_BYTES));
     }
-    let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?.trim_ascii();
+    let text = trimmed(payload)?;
     if text.is_empty() { Err(DecodeError::Empty) } else { Ok(text) }
+}
+
+/// The text in a payload, without a byte-order mark and space around it.
+pub(crate) fn trimmed(payload: &[u8]) -> Result<&str, DecodeError> {
+    let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?.trim_ascii();
+    Ok(text.strip_prefix('\u{feff}').map_or(text, str::trim_ascii))
 }

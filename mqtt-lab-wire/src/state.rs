@@ -1,6 +1,7 @@
 //! The life of a device in five words.
 
 use crate::DecodeError;
+use crate::sample::trimmed;
 use core::fmt;
 
 /// What a device, or its last will, says on `$state` (retained).
@@ -35,11 +36,12 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::UnknownWord`] for any other word.
+    /// [`DecodeError::UnknownWord`] for any other word, [`DecodeError::NotUtf8`] for what is no text.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        let word = trimmed(payload)?;
         [Self::Init, Self::Ready, Self::Sleeping, Self::Disconnected, Self::Lost]
             .into_iter()
-            .find(|state| state.as_str().as_bytes() == payload)
+            .find(|state| state.as_str() == word)
             .ok_or(DecodeError::UnknownWord)
     }
 }

@@ -1,5 +1,6 @@
 //! How many samples a device has sent.
 
+use crate::sample::trimmed;
 use crate::{BootId, DecodeError, json};
 use core::fmt;
 
@@ -29,7 +30,7 @@ impl Stats {
     /// [`DecodeError`] for anything else than an object with `b` and `sent`.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         let (mut boot, mut sent) = (None, None);
-        json::read_object(payload, |key, token| {
+        json::read_object(trimmed(payload)?, |key, token| {
             if key == *"b" {
                 boot = Some(BootId::from_token(token)?);
             } else if key == *"sent" {

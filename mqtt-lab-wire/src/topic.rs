@@ -6,7 +6,7 @@ use core::fmt;
 pub const MAX_WORD_BYTES: usize = 64;
 
 /// Longest group, device or channel accepted from a foreign client, in bytes.
-const MAX_FOREIGN_BYTES: usize = 256;
+pub(crate) const MAX_FOREIGN_BYTES: usize = 256;
 
 /// Checks an own name: 1 to 64 of `a-z 0-9 -`; a framework's own channel begins with `$`.
 ///

@@ -38,11 +38,19 @@ impl<'a> ValueRef<'a> {
     }
 
     /// What a channel of `datatype` means by it: where texts are declared, the bare payload `plain` is one
-    /// even if it looks like a number.
+    /// even if it looks like a number; where truth values are, `ON` is one; on a host a number may be printed in
+    /// any way.
     pub(crate) fn meant_by(self, datatype: Datatype, plain: Option<&'a str>) -> Self {
         match (plain, self) {
             (Some(plain), Self::Float(_) | Self::Int(_) | Self::Bool(_)) if datatype.is_textual() => {
                 Self::text(plain)
+            }
+            (_, Self::Text(text)) if datatype == Datatype::Bool => {
+                text.as_plain().and_then(truth).map_or(self, Self::Bool)
+            }
+            #[cfg(feature = "alloc")]
+            (_, Self::Text(text)) if matches!(datatype, Datatype::Float | Datatype::Int) => {
+                text.as_plain().and_then(crate::foreign::number).map_or(self, Self::Float)
             }
             _ => self,
         }
@@ -64,7 +72,7 @@ impl<'a> ValueRef<'a> {
             json::Token::Bool(v) => Ok(Self::Bool(v)),
             json::Token::Number(n) => Self::from_number(n),
             json::Token::Text(text) => Ok(Self::Text(text)),
-            json::Token::Null | json::Token::Nested => Err(DecodeError::Field("v")),
+            json::Token::Null | json::Token::Nested(_) => Err(DecodeError::Field("v")),
         }
     }
 
@@ -98,6 +106,12 @@ impl<'a> ValueRef<'a> {
             other => other.write_json(out),
         }
     }
+}
+
+/// `true`, `false`, `on` and `off` in any case.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    if is("true") || is("on") { Some(true) } else { (is("false") || is("off")).then_some(false) }
 }
 
 fn needs_quotes(text: &Text<'_>) -> bool {

@@ -69,9 +69,33 @@ fn time_and_number_come_along_whole_or_not_at_all() {
     assert_eq!(sample.number, Some(("k3f9".parse().expect("a boot id"), 17)));
     let half = Sample::decode(br#"{"v":1,"n":17}"#).expect("a sample");
     assert_eq!(half.number, None);
-    for wrong in [r#"{"v":1,"t":-1}"#, r#"{"v":1,"t":1.5}"#, r#"{"v":1,"n":"x"}"#, r#"{"v":1,"b":"a b"}"#] {
+    for wrong in [r#"{"v":1,"u":-1}"#, r#"{"v":1,"n":"x"}"#, r#"{"v":1,"b":"a b"}"#] {
         assert!(matches!(Sample::decode(wrong.as_bytes()), Err(DecodeError::Field(_))), "{wrong}");
     }
+}
+
+#[test]
+fn a_time_may_have_any_unit_or_be_a_date() {
+    let time = |t: &str| Sample::decode(format!(r#"{{"v":1,"t":{t}}}"#).as_bytes()).expect(t).time;
+    for t in
+        ["1732375200", "1732375200.0", "1732375200000", "1732375200000000000", r#""2024-11-23T15:20:00Z""#]
+    {
+        assert_eq!(time(t), Some(SampleTime::Unix(1_732_375_200_000_000)), "{t}");
+    }
+    assert_eq!(time("1000"), Some(SampleTime::Unix(1_000)), "in no window: microseconds");
+    assert_eq!(time("null"), None);
+    assert_eq!(time(r#""yesterday""#), Some(SampleTime::Unreadable));
+}
+
+#[test]
+fn a_truth_value_and_a_number_may_be_printed_in_other_ways() {
+    let command = |payload: &'static str, datatype| {
+        Command::decode(payload.as_bytes()).expect("a command").value_for(datatype)
+    };
+    assert_eq!(command("ON", Datatype::Bool), ValueRef::Bool(true));
+    assert_eq!(command(r#"{"v":"off"}"#, Datatype::Bool), ValueRef::Bool(false));
+    assert_eq!(command("21,5", Datatype::Float), ValueRef::Float(21.5));
+    assert_eq!(command("ON", Datatype::Text), ValueRef::text("ON"));
 }
 
 #[test]
@@ -92,9 +116,20 @@ fn a_command_may_be_a_bare_value() {
 
 #[test]
 fn a_command_dies_after_its_life() {
-    let command = Command::decode(br#"{"v":1,"id":"c1","t":1000000,"ttl_ms":5000}"#).expect("a command");
-    assert!(!command.is_expired(6_000_000));
-    assert!(command.is_expired(6_000_001));
+    let sent_us = 1_732_375_200_000_000;
+    let at = |t: &str| format!(r#"{{"v":1,"id":"c1","t":{t},"ttl_ms":5000}}"#);
+    for t in ["1732375200", "1732375200000", "1732375200000000"] {
+        let payload = at(t);
+        let command = Command::decode(payload.as_bytes()).expect("a command");
+        assert!(!command.is_expired(sent_us + 5_000_000), "{t}");
+        assert!(command.is_expired(sent_us + 5_000_001), "{t}");
+    }
+    for wrong in ["1000", "1832375200"] {
+        let payload = at(wrong);
+        let command = Command::decode(payload.as_bytes()).expect("a command");
+        assert!(!command.is_expired(sent_us), "the clock of its sender tells nothing: {wrong}");
+        assert_eq!(command.plausibly_sent_us(sent_us), None, "{wrong}");
+    }
 }
 
 #[test]

@@ -109,15 +109,15 @@ impl Commands {
     }
 }
 
-/// The life that is over: by the sender's clock; without one, as far as the broker told, and here.
+/// The life that is over: by the sender's clock; without one that can be right, as far as the broker told, and here.
 fn outlived(command: &Command<'_>, message: &Incoming) -> Option<Duration> {
-    let own = command.ttl_ms.map(|ms| Duration::from_millis(ms.into()));
-    if command.is_expired(unix_micros()) {
+    let (own, now_us) = (command.ttl_ms.map(|ms| Duration::from_millis(ms.into())), unix_micros());
+    if command.is_expired(now_us) {
         return own;
     }
     // The broker counted up to the delivery; since then the message waited behind others.
     let left = message.properties.as_ref().and_then(|properties| properties.message_expiry);
-    let own = own.filter(|_| command.sent_us.is_none());
+    let own = own.filter(|_| command.plausibly_sent_us(now_us).is_none());
     [left, own].into_iter().flatten().find(|life| message.received.elapsed() > *life)
 }
 
