@@ -26,10 +26,6 @@ pub enum DecodeError {
     ControlCharacter,
     /// A word that is none of the known ones.
     UnknownWord,
-    /// A description of a schema this version does not know.
-    Schema(u32),
-    /// More channels than [`crate::MAX_CHANNELS`], or a name twice.
-    Channels,
 }
 
 #[cfg(feature = "alloc")]
@@ -61,8 +57,6 @@ impl fmt::Display for DecodeError {
             }
             Self::ControlCharacter => f.write_str("the text holds a control character"),
             Self::UnknownWord => f.write_str("the word is none of the known ones"),
-            Self::Schema(version) => write!(f, "the description has the unknown schema {version}"),
-            Self::Channels => f.write_str("the description has too many channels, or one twice"),
         }
     }
 }

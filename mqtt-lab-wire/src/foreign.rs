@@ -65,12 +65,35 @@ impl<'a> Message<'a> {
     /// assert_eq!(Message::read(br#"{"humidity":40}"#), Ok(Message::Object(r#"{"humidity":40}"#)));
     /// ```
     pub fn read(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::read_as(payload, Self::of_channel)
+    }
+
+    /// Reads a payload on a device's own topic: there `v` is a channel like any other, and a bare value has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::read`].
+    pub fn read_reading(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let object = |text, _| Ok(Self::Object(text));
+        Ok(match Self::read_as(payload, object)? {
+            Self::Sample(_) => Self::NoSample(payload_text(payload)?, Malformed::NoChannel),
+            other => other,
+        })
+    }
+
+    fn read_as(
+        payload: &'a [u8],
+        object: fn(&'a str, Fields<'a>) -> Result<Self, DecodeError>,
+    ) -> Result<Self, DecodeError> {
         let text = match payload_text(payload) {
             Err(DecodeError::Empty) => return Ok(Self::Empty),
             text => text?,
         };
         match text.as_bytes().first() {
-            Some(b'{') => Self::read_object(text),
+            Some(b'{') => match Fields::read(text) {
+                Ok(fields) => object(text, fields),
+                Err(error) => Ok(Self::NoSample(text, Malformed::of(text, error))),
+            },
             Some(b'[') if json::read_array(text, |_| Ok(())).is_ok() => {
                 Ok(Self::NoSample(text, Malformed::Array))
             }
@@ -78,11 +101,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn read_object(text: &'a str) -> Result<Self, DecodeError> {
-        let fields = match Fields::read(text) {
-            Ok(fields) => fields,
-            Err(error) => return Ok(Self::NoSample(text, Malformed::of(text, error))),
-        };
+    fn of_channel(text: &'a str, fields: Fields<'a>) -> Result<Self, DecodeError> {
         match fields.value {
             None | Some(json::Token::Nested(_)) => Ok(Self::Object(text)),
             Some(value) => Ok(Self::Sample(Received {
@@ -99,6 +118,8 @@ impl<'a> Message<'a> {
 pub enum Malformed {
     /// An array alone: nothing says what its elements are.
     Array,
+    /// A bare value on a device's own topic: nothing says what it is.
+    NoChannel,
     /// It cannot be read.
     NotJson(DecodeError),
     /// It is written with single quotes, as Python prints a `dict`.
@@ -119,6 +140,10 @@ impl fmt::Display for Malformed {
         match self {
             Self::Array => f.write_str(
                 "an array alone does not say what its values are: send an object such as {\"temperature\":21.5}",
+            ),
+            Self::NoChannel => f.write_str(
+                "a bare value on a device's own topic does not say what it is: publish it one level below, on a \
+                 channel, or send an object such as {\"temperature\":21.5}",
             ),
             Self::NotJson(error) => write!(f, "{error}"),
             Self::SingleQuotes(at) => {

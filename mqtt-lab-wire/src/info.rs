@@ -1,8 +1,14 @@
 //! What a device says of itself on `$info`.
 
+#[cfg(feature = "alloc")]
+mod decode;
+
 use crate::text::Text;
 use crate::{BootId, Channel, PayloadForm, Qos, Str};
 use core::fmt;
+
+#[cfg(feature = "alloc")]
+pub use decode::InfoError;
 
 /// Most channels a description may have.
 pub const MAX_CHANNELS: usize = 256;
@@ -287,60 +293,5 @@ impl<'a, W: fmt::Write> Object<'a, W> {
         let Some(value) = value else { return Ok(()) };
         self.key(key)?;
         Text::new(value).write_json(self.out)
-    }
-}
-
-#[cfg(feature = "alloc")]
-mod decode {
-    use super::{Info, MAX_CHANNELS, PluginInfo, SCHEMA};
-    use crate::{DecodeError, Topic};
-    use alloc::collections::BTreeSet;
-
-    /// Longest description, in bytes.
-    const MAX_BYTES: usize = 64 * 1024;
-
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema: u32,
-    }
-
-    /// Reads the plugin, or nothing: what a newer sender says of its plugin hides no device.
-    pub(super) fn plugin<'de, D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<PluginInfo>, D::Error> {
-        let plugin = <serde_json::Value as serde::Deserialize>::deserialize(deserializer)?;
-        Ok(serde_json::from_value(plugin).ok())
-    }
-
-    impl Info {
-        /// Reads the payload of `$info`, whoever sent it. Unknown fields are ignored.
-        ///
-        /// # Errors
-        ///
-        /// [`DecodeError`] when it is too long, no JSON, of another schema, or its channels are not
-        /// at most [`MAX_CHANNELS`] with different usable names.
-        pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-            if payload.len() > MAX_BYTES {
-                return Err(DecodeError::TooLong(MAX_BYTES));
-            }
-            let broken = |error: serde_json::Error| DecodeError::NotJson(error.column());
-            let Versioned { schema } = serde_json::from_slice(payload).map_err(broken)?;
-            if schema != SCHEMA {
-                return Err(DecodeError::Schema(schema));
-            }
-            let info: Self = serde_json::from_slice(payload).map_err(broken)?;
-            let names: BTreeSet<_> = info.channels.iter().map(|channel| &channel.name).collect();
-            if names.len() != info.channels.len() || names.len() > MAX_CHANNELS {
-                return Err(DecodeError::Channels);
-            }
-            let usable = |channel: &crate::Channel| {
-                let topic = alloc::format!("r/g/d/{}", channel.name);
-                matches!(Topic::parse("r", &topic), Ok(t) if t.part == crate::Part::Sample(&channel.name))
-            };
-            if !info.channels.iter().all(usable) {
-                return Err(DecodeError::Field("channels"));
-            }
-            Ok(info)
-        }
     }
 }

@@ -6,6 +6,7 @@
 //! | Topic | Payload | Type |
 //! | --- | --- | --- |
 //! | `<root>/<group>/<device>/<channel>` | `21.5` or `{"v":21.5,"t":…,"b":"k3f9","n":17}` | [`Sample`] |
+//! | `<root>/<group>/<device>` | `{"temperature":21.5,"humidity":40}`, from a foreign client | [`Members`] |
 //! | `…/<channel>/set` | `true` or `{"v":true,"id":"c1","t":…,"ttl_ms":5000}` | [`Command`] |
 //! | `…/<channel>/result` | `{"id":"c1","ok":true,"v":true}` | [`CommandResult`] |
 //! | `…/<device>/$state` | `init`, `ready`, `sleeping`, `disconnected`, `lost` | [`State`] |
@@ -65,6 +66,8 @@ pub use datatype::Datatype;
 pub use decode_error::DecodeError;
 #[cfg(feature = "alloc")]
 pub use foreign::{Meaning, Members, Message, Note, Received, Refused, Written};
+#[cfg(feature = "alloc")]
+pub use info::InfoError;
 pub use info::{Channels, Info, MAX_CHANNELS, PluginForm, PluginInfo, Role, Trigger, WillInfo};
 pub use qos::Qos;
 pub use sample::{MAX_SAMPLE_BYTES, PayloadForm, Sample, SampleTime};

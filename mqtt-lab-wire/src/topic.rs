@@ -30,7 +30,7 @@ pub enum TopicError {
     Word,
     /// Not below this lab's root.
     ForeignRoot,
-    /// Not `<root>/<group>/<device>/<channel>`.
+    /// Neither `<root>/<group>/<device>/<channel>` nor `<root>/<group>/<device>`.
     Levels,
     /// A name beginning with `$` that the framework does not know.
     UnknownPart,
@@ -157,6 +157,8 @@ impl fmt::Display for TopicName<'_> {
 /// What a topic is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
+    /// The device's own topic: values of several channels, from a foreign client.
+    Reading,
     /// A channel's sample. A foreign channel may have several levels.
     Sample(&'a str),
     /// A command to a channel.
@@ -185,7 +187,7 @@ pub struct Topic<'a> {
 }
 
 impl<'a> Topic<'a> {
-    /// Reads a topic below `root`. Foreign names are accepted as they are.
+    /// Reads a topic below `root`: of a device, a channel, or what is below. Foreign names are accepted as they are.
     ///
     /// # Errors
     ///
@@ -194,16 +196,20 @@ impl<'a> Topic<'a> {
     pub fn parse(root: &str, topic: &'a str) -> Result<Self, TopicError> {
         let below = topic.strip_prefix(root).and_then(|t| t.strip_prefix('/'));
         let mut levels = below.ok_or(TopicError::ForeignRoot)?.splitn(3, '/');
-        let (Some(group), Some(device), Some(rest)) = (levels.next(), levels.next(), levels.next()) else {
+        let (Some(group), Some(device), rest) = (levels.next(), levels.next(), levels.next()) else {
             return Err(TopicError::Levels);
         };
-        if [group, device].into_iter().chain(rest.split('/')).any(str::is_empty) {
+        if [group, device]
+            .into_iter()
+            .chain(rest.into_iter().flat_map(|rest| rest.split('/')))
+            .any(str::is_empty)
+        {
             return Err(TopicError::Levels);
         }
-        if [group, device, rest].iter().any(|level| level.len() > MAX_FOREIGN_BYTES) {
+        if [group, device, rest.unwrap_or_default()].iter().any(|level| level.len() > MAX_FOREIGN_BYTES) {
             return Err(TopicError::TooLong);
         }
-        Ok(Self { group, device, part: Part::parse(rest)? })
+        Ok(Self { group, device, part: rest.map_or(Ok(Part::Reading), Part::parse)? })
     }
 
     /// The filter for everything below `root`.

@@ -149,15 +149,43 @@ fn states_and_stats_are_exact() {
 }
 
 #[test]
-fn a_description_is_checked_whole() {
-    let refused = |payload: &str| Info::decode(payload.as_bytes()).expect_err(payload);
-    assert_eq!(refused(r#"{"schema":2}"#), DecodeError::Schema(2));
-    let twice = r#"{"schema":1,"channels":[{"name":"a","datatype":"int"},{"name":"a","datatype":"int"}]}"#;
-    assert_eq!(refused(twice), DecodeError::Channels);
-    let wild = r#"{"schema":1,"channels":[{"name":"a/set","datatype":"int"}]}"#;
-    assert_eq!(refused(wild), DecodeError::Field("channels"));
-    assert!(matches!(refused("[]"), DecodeError::NotJson(_)));
-    assert!(Info::decode(br#"{"schema":1,"later":{"x":1}}"#).is_ok(), "unknown fields are ignored");
+fn an_error_in_a_description_names_the_member() {
+    let long =
+        format!(r#"{{"schema":1,"channels":[{}]}}"#, vec![r#"{"name":"a","datatype":"int"}"#; 300].join(","));
+    for (payload, expected) in [
+        (r#"{"schema":2}"#, "in the description, `schema`: unknown schema 2, expected 1"),
+        (r#"{"kind":"x"}"#, "the description: missing field `schema`"),
+        (
+            r#"{"schema":1,"channels":[{"name":"a","datatype":"int"},{"name":"a","datatype":"int"}]}"#,
+            "in the description, `channels[1].name`: `a` is described twice",
+        ),
+        (
+            r#"{"schema":1,"channels":[{"name":"a/set","datatype":"int"}]}"#,
+            "in the description, `channels[0].name`: `a/set` cannot be a channel's name: it is a level of its topic",
+        ),
+        (
+            r#"{"schema":1,"channels":[{"name":"a","datatype":"flaot"}]}"#,
+            "in the description, `channels[0].datatype`: unknown variant `flaot`, expected one of `float`, `int`, `bool`, `text`, `choice`, `color`",
+        ),
+        (
+            r#"{"schema":1,"channels":[{"name":"a"}]}"#,
+            "in the description, `channels[0]`: missing field `datatype`",
+        ),
+        (
+            r#"{"schema":1,"keep_alive_s":"long"}"#,
+            "in the description, `keep_alive_s`: invalid type: string \"long\", expected a whole number from 0 to 65535",
+        ),
+        (&long, "in the description, `channels`: 300 channels, expected at most 256"),
+    ] {
+        assert_eq!(Info::decode(payload.as_bytes()).expect_err(payload).to_string(), expected);
+    }
+    let broken = Info::decode(b"{\"schema\":1,}").expect_err("no JSON").to_string();
+    assert!(broken.contains("line 1 column 13"), "{broken}");
+    assert!(Info::decode(b"[]").is_err());
+    assert!(
+        Info::decode("\u{feff}{\"schema\":1,\"later\":{\"x\":1}}\r\n".as_bytes()).is_ok(),
+        "unknown fields are ignored"
+    );
 }
 
 #[test]

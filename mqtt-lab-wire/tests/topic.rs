@@ -33,6 +33,7 @@ fn foreign_names_are_accepted_as_they_are() {
     reads("lab/demo/Küche 1/Temp", Ok(("demo", "Küche 1", Part::Sample("Temp"))));
     reads("lab/demo/<b>x</t", Ok(("demo", "<b>x<", Part::Sample("t"))));
     reads("lab/demo/mine/a/b/c", Ok(("demo", "mine", Part::Sample("a/b/c"))));
+    reads("lab/demo/mine", Ok(("demo", "mine", Part::Reading)));
     reads("lab/demo/mine/a/b/set", Ok(("demo", "mine", Part::Set("a/b"))));
 }
 
@@ -40,7 +41,8 @@ fn foreign_names_are_accepted_as_they_are() {
 fn what_is_no_topic_of_the_lab_is_refused() {
     reads("lab", Err(TopicError::ForeignRoot));
     reads("laboratory/a/b/c", Err(TopicError::ForeignRoot));
-    reads("lab/a/b", Err(TopicError::Levels));
+    reads("lab/a", Err(TopicError::Levels));
+    reads("lab//b", Err(TopicError::Levels));
     reads("lab/a//c", Err(TopicError::Levels));
     reads("lab/a/b/", Err(TopicError::Levels));
     reads("lab/a/b/$secret", Err(TopicError::UnknownPart));
