@@ -157,6 +157,19 @@ impl Shared {
         WholeLabView { lab: self.lab(), notice: self.board.shown() }
     }
 
+    /// Suspects the lab's own clock if several senders agree against it.
+    pub(crate) fn compare_clocks(&self) {
+        let Some(suspicion) = self.registry.suspicion(now_us()) else {
+            self.health.clock.works();
+            return;
+        };
+        let (senders, behind_s) = (suspicion.senders, suspicion.behind_us / 1_000_000);
+        let (hours, minutes, seconds) = (behind_s / 3_600, behind_s / 60 % 60, behind_s % 60);
+        self.health.clock.fails(format!(
+            "this computer's clock is behind those of {senders} devices, which agree: {hours}:{minutes:02}:{seconds:02}"
+        ));
+    }
+
     /// Shows a notice if a part was restarted since the last call.
     pub(crate) fn tell_restarts(&self) {
         let parts = self.health.supervisor.parts();

@@ -325,6 +325,7 @@ async fn tick(app: App) {
         failpoint::hit("tick");
         app.tell_restarts();
         app.registry.show_counts();
+        app.compare_clocks();
         app.registry.hub.send(&serde_json::json!({"type": "lab", "lab": app.lab()}));
     }
 }

@@ -189,7 +189,7 @@ async fn a_part_that_does_not_work_is_listed_with_its_cause() {
     let spool = lab.supervisor.part("spool", Weight::Essential);
     let (_, all) = lab.get("/api/v1/parts").await;
     let names: Vec<_> = all.as_array().unwrap().iter().map(|part| part["part"].as_str().unwrap()).collect();
-    assert_eq!(names, ["ingest", "writer", "database", "live", "server", "spool"]);
+    assert_eq!(names, ["ingest", "writer", "database", "live", "server", "clock", "spool"]);
     assert!(lab.get("/api/v1/lab").await.1["parts"].as_array().unwrap().is_empty(), "all of them work");
     spool.fails("disk full");
     spool.waiting(7);
@@ -299,7 +299,7 @@ async fn a_device_is_shown_as_the_contract_says() {
     assert_eq!((status, &lamp), (StatusCode::OK, &devices[0]));
     let keys: BTreeSet<_> = lamp.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = "group id name label kind role hidden announced state state_since_ms error last_seen_ms trigger \
-                  payload version keep_alive_s downgrades will plugin counts channels refusal";
+                  payload version keep_alive_s downgrades will plugin counts channels refusal refusals no_readings clock";
     assert_eq!(keys, wanted.split_whitespace().collect());
     assert_eq!(
         (&lamp["role"], &lamp["state"], &lamp["announced"]),
@@ -307,7 +307,8 @@ async fn a_device_is_shown_as_the_contract_says() {
     );
     let on = &lamp["channels"][0];
     let keys: BTreeSet<_> = on.as_object().unwrap().keys().map(String::as_str).collect();
-    let wanted = "series name label datatype unit quantity min max step max_len choices settable qos retain value time_ms bytes";
+    let wanted = "series name label datatype unit quantity min max step max_len choices settable qos retain value time_ms bytes \
+                  described_by no_reading note proposal earlier";
     assert_eq!(keys, wanted.split_whitespace().collect());
     assert_eq!(
         (&on["value"], &on["bytes"], &on["qos"], &on["settable"]),
@@ -332,6 +333,47 @@ async fn a_device_says_from_which_plugin_it_came() {
         lab.say("lab/demo/tank/$info", &info.to_string()).await;
         while wait_for(&mut socket, "device").await["device"]["plugin"] != plugin {}
         assert_eq!(lab.get("/api/v1/devices/demo/tank").await.1["plugin"], plugin);
+    }
+}
+
+#[tokio::test]
+async fn a_person_describes_a_channel_that_its_device_does_not() {
+    let lab = Lab::with_lamp().await;
+    lab.say("lab/demo/x/a-t", "21.5 C").await;
+    lab.stored(2).await;
+    let path = "/api/v1/devices/demo/x/channels/a-t";
+    let change = json!({"datatype": "float", "unit": "°C", "quantity": "temperature", "label": "Air"});
+    let (status, device) = lab.send("PATCH", path, &change).await;
+    let channel = &device["channels"][0];
+    assert_eq!((status, &channel["described_by"]), (StatusCode::OK, &json!("person")));
+    for (field, value) in change.as_object().unwrap() {
+        assert_eq!(&channel[field], value, "{field}");
+    }
+    assert_eq!((&channel["series"], &channel["earlier"][0]["datatype"]), (&Json::Null, &json!("text")));
+    let (_, device) = lab.send("PATCH", path, &json!({"datatype": null, "label": null})).await;
+    let channel = &device["channels"][0];
+    assert_eq!(
+        (&channel["datatype"], &channel["unit"], &channel["value"]),
+        (&json!("text"), &json!("°C"), &json!("21.5 C"))
+    );
+    assert_eq!((&channel["label"], &channel["note"]), (&Json::Null, &json!("number_with_unit")));
+    let choices = json!({"datatype": "choice", "choices": ["eco", "boost"]});
+    let (_, device) = lab.send("PATCH", path, &choices).await;
+    assert_eq!(device["channels"][0]["choices"], choices["choices"]);
+
+    for (path, change, status) in [
+        ("/api/v1/devices/demo/nobody/channels/t", json!({"unit": "K"}), StatusCode::NOT_FOUND),
+        ("/api/v1/devices/demo/x/channels/other", json!({"unit": "K"}), StatusCode::NOT_FOUND),
+        ("/api/v1/devices/demo/lamp/channels/on", json!({"unit": "K"}), StatusCode::CONFLICT),
+        (path, json!({"datatype": "number"}), StatusCode::BAD_REQUEST),
+        (path, json!({"unit": "x".repeat(65)}), StatusCode::BAD_REQUEST),
+        (path, json!({"unit": "a\nb"}), StatusCode::BAD_REQUEST),
+        (path, json!({"datatype": "choice"}), StatusCode::BAD_REQUEST),
+        (path, json!({"datatype": "float", "choices": ["a"]}), StatusCode::BAD_REQUEST),
+        (path, json!({"choices": []}), StatusCode::BAD_REQUEST),
+        (path, json!({"colour": "red"}), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(lab.send("PATCH", path, &change).await.0, status, "{path} {change}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP API (`docs/http-api.md`) and the files of the page.
 
+mod channels;
 mod clients;
 mod commands;
 mod devices;
@@ -47,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/devices/{group}/{device}", get(devices::one).patch(devices::change))
         .route("/api/v1/devices/{group}/{device}/states", get(devices::states))
         .route("/api/v1/devices/{group}/{device}/boots", get(devices::boots))
+        .route("/api/v1/devices/{group}/{device}/channels/{channel}", patch(channels::change))
         .route("/api/v1/devices/{group}/{device}/plug", get(plug::plug).post(plug::pull))
         .route("/api/v1/devices/{group}/{device}/commands", get(commands::of_device))
         .route("/api/v1/devices/{group}/{device}/{channel}/set", post(commands::set))

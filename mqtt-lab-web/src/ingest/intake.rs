@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mqtt_lab_core::link::Incoming;
-use mqtt_lab_wire::{
-    BootId, CommandResult, Info, Part, PayloadForm, Sample, State, Stats, Topic, TopicError,
-};
+use mqtt_lab_wire::{BootId, CommandResult, Info, Part, PayloadForm, State, Stats, Topic, TopicError};
 use tokio::sync::watch;
 
 use super::marker::Marker;
@@ -17,7 +15,7 @@ use super::retry::{Retry, Stopped};
 use crate::bus::Outlet;
 use crate::commands::Commands;
 use crate::health::Health;
-use crate::registry::{Arrival, Registry, Step};
+use crate::registry::{Refusal, Registry};
 use crate::store::{DeviceId, Store, Write};
 use crate::topics::Topics;
 
@@ -26,13 +24,13 @@ const MAX_WILLS: usize = 1_000;
 
 /// Reads messages. Whatever arrives, it never panics and never fails but for the stop.
 pub(crate) struct Intake {
-    registry: Arc<Registry>,
-    commands: Arc<Commands>,
-    store: Arc<dyn Store>,
-    health: Arc<Health>,
-    retry: Retry,
+    pub(super) registry: Arc<Registry>,
+    pub(super) commands: Arc<Commands>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) health: Arc<Health>,
+    pub(super) retry: Retry,
     refusals: Refusals,
-    connection: u64,
+    pub(super) connection: u64,
     restarts: Restarts,
     redeliveries: Redeliveries,
     outlet: Arc<dyn Outlet>,
@@ -132,6 +130,9 @@ impl Intake {
             }
         };
         let more = match topic.part {
+            // The will of a device that declared it, on a topic that looks like a device's own.
+            Part::Reading if is_will => Vec::new(),
+            Part::Reading => self.reading(&topic, message, now_us).await?,
             Part::Sample(channel) => self.sample(&topic, channel, message, now_us).await?,
             // The command of another client, or our own.
             Part::Set(_) => Vec::new(),
@@ -156,57 +157,6 @@ impl Intake {
         };
         writes.extend(more);
         Ok(writes)
-    }
-
-    async fn sample(
-        &mut self,
-        topic: &Topic<'_>,
-        channel: &str,
-        message: &Incoming,
-        now_us: i64,
-    ) -> Result<Vec<Write>, Stopped> {
-        if is_clearing(message) {
-            return Ok(Vec::new());
-        }
-        self.health.received.add(1);
-        let key = (topic.group, topic.device, channel);
-        let decoded = Sample::decode(&message.payload);
-        let problem = decoded.as_ref().map_err(ToString::to_string);
-        let sample = problem.as_ref().copied().map_err(String::as_str);
-        let arrival = Arrival::of(message, now_us, self.connection);
-        let mut writes = Vec::new();
-        loop {
-            match self.registry.take_sample(key, sample, &arrival) {
-                Step::Write(new) => {
-                    let (group, device, channel) = key;
-                    writes.extend(self.commands.showed(group, device, channel, &new.value, now_us));
-                    writes.push(Write::Sample(new));
-                    return Ok(writes);
-                }
-                Step::Old => return Ok(writes),
-                Step::Revive(id) => writes.extend(self.registry.revive(id)),
-                Step::OpenDevice => {
-                    if self.open(topic, message, now_us).await?.is_none() {
-                        return Ok(writes);
-                    }
-                }
-                Step::OpenSeries(new) => {
-                    let opened = self.retry.run(|| self.store.open_series(&new)).await?;
-                    match opened {
-                        Ok(series) => self.registry.add_series(series),
-                        Err(error) => {
-                            let number = number_of(sample);
-                            writes.push(self.refuse_from(new.device, message, error.cause(), number, now_us));
-                            return Ok(writes);
-                        }
-                    }
-                }
-                Step::Refuse(id, reason) => {
-                    writes.push(self.refuse_from(id, message, reason, number_of(sample), now_us));
-                    return Ok(writes);
-                }
-            }
-        }
     }
 
     async fn state(
@@ -295,7 +245,7 @@ impl Intake {
     }
 
     /// The device's id; it is made if need be. `None`: there are too many devices.
-    async fn open(
+    pub(super) async fn open(
         &mut self,
         topic: &Topic<'_>,
         message: &Incoming,
@@ -322,34 +272,33 @@ impl Intake {
     }
 
     /// Refuses a message; the device is shown with the reason, for whoever wonders why nothing comes.
-    async fn refuse(
+    pub(super) async fn refuse(
         &mut self,
         topic: &Topic<'_>,
         message: &Incoming,
         reason: &str,
         now_us: i64,
     ) -> Result<Vec<Write>, Stopped> {
-        let id = self.open(topic, message, now_us).await?;
-        Ok(id.map(|id| self.refuse_from(id, message, reason.to_owned(), None, now_us)).into_iter().collect())
+        self.refuse_value(topic, message, ("", reason), None, now_us).await
     }
 
-    fn refuse_from(
+    /// As [`Intake::refuse`], what belongs to a channel.
+    pub(super) async fn refuse_value(
         &mut self,
-        device: DeviceId,
+        topic: &Topic<'_>,
         message: &Incoming,
-        reason: String,
+        (channel, reason): (&str, &str),
         number: Option<(BootId, u64)>,
         now_us: i64,
-    ) -> Write {
-        self.refusals.add(&message.topic, &reason);
-        self.registry.take_refusal(device, &reason, now_us);
-        Write::Refused { device, reason, number, arrived_us: now_us }
+    ) -> Result<Vec<Write>, Stopped> {
+        let Some(device) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
+        let refusal = Refusal { channel, payload: &message.payload, reason, retained: message.retain };
+        if !self.registry.take_refusal(device, &refusal, now_us) {
+            return Ok(Vec::new());
+        }
+        self.refusals.add(&message.topic, reason);
+        Ok(vec![Write::Refused { device, reason: reason.to_owned(), number, arrived_us: now_us }])
     }
-}
-
-/// The number of a sample, if it could be read at all.
-fn number_of(sample: Result<&Sample<'_>, &str>) -> Option<(BootId, u64)> {
-    sample.ok().and_then(|sample| sample.number)
 }
 
 /// An empty message takes the topic's retained one back; it says nothing.

@@ -14,6 +14,7 @@ mod redeliveries;
 mod refusals;
 mod restarts;
 mod retry;
+mod values;
 mod writer;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::health::Health;
 use crate::live::Hub;
 use crate::registry::{Limits, Registry};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{CommandState, Outcome, Store, WriteReport};
+use crate::store::{ChannelSettings, CommandState, Outcome, Store, WriteReport};
 
 const NOON: i64 = 1_795_435_200_000_000;
 const SECOND: i64 = 1_000_000;
@@ -147,7 +147,7 @@ async fn a_foreign_device_appears_with_its_first_sample() {
     assert_eq!(device["last_seen_ms"], (NOON + SECOND) / 1_000);
     assert_eq!(
         device["counts"],
-        json!({"received": 1, "stored": 1, "duplicate": null, "refused": 0, "lost": null})
+        json!({"received": 1, "stored": 1, "duplicate": null, "refused": 0, "lost": null, "no_reading": 0, "wrong_clock": 0})
     );
     let channel = &device["channels"][0];
     assert_eq!((&channel["value"], &channel["datatype"]), (&json!(21.5), &json!("float")));
@@ -158,7 +158,7 @@ async fn a_foreign_device_appears_with_its_first_sample() {
 async fn the_first_value_gives_the_datatype_and_others_are_refused() {
     let mut bench = Bench::new().await;
     for (channel, first, good, bad) in
-        [("f", "1", "2.5", "off"), ("b", "true", "false", "2"), ("t", "on", "42", "\u{1}")]
+        [("f", "1", "2.5", "off"), ("n", "1", "0", "1e400"), ("t", "open", "42", "\u{1}")]
     {
         let topic = format!("lab/demo/x/{channel}");
         assert_eq!(bench.live(&topic, first).await.stored(), 1);
@@ -167,7 +167,12 @@ async fn the_first_value_gives_the_datatype_and_others_are_refused() {
     }
     let device = bench.device("x");
     assert_eq!(device["counts"]["refused"], 3);
-    assert_eq!(device["refusal"], "the text holds a control character");
+    let reasons =
+        ["expected a number, not `off`", "the number is out of range", "the text holds a control character"];
+    for (refusal, reason) in device["refusals"].as_array().unwrap().iter().zip(reasons) {
+        assert!(refusal["reason"].as_str().unwrap().starts_with(reason), "{refusal}");
+        assert_eq!((&refusal["count"], &refusal["present"]), (&json!(1), &json!(true)));
+    }
     assert_eq!(device["channels"][2]["value"], "42");
 }
 
@@ -178,7 +183,7 @@ async fn values_are_checked_against_the_description() {
     assert_eq!(bench.live("lab/demo/lamp/level", "50").await.stored(), 1);
     assert_eq!(bench.live("lab/demo/lamp/level", "101").await.stored(), 0);
     let device = bench.device("lamp");
-    assert_eq!(device["refusal"], "expected a number from 0 to 100");
+    assert_eq!(device["refusal"], "expected a number from 0 to 100, not `101`");
     assert_eq!(device["channels"][1]["value"], 50);
     assert_eq!(device["channels"][0]["series"], Json::Null);
     assert_eq!(device["will"]["topic"], "lab/demo/lamp/$state");
@@ -187,9 +192,13 @@ async fn values_are_checked_against_the_description() {
 #[tokio::test]
 async fn rubbish_shows_the_device_with_the_reason() {
     let mut bench = Bench::new().await;
-    bench.live("lab/demo/x/t", r#"{"value":1}"#).await;
+    bench.live("lab/demo/x/t", r#"{"value":1"#).await;
     let device = bench.device("x");
-    assert_eq!((&device["refusal"], &device["channels"]), (&json!("the field `v` is missing"), &json!([])));
+    let reason = json!("the payload is not valid JSON at byte 10");
+    assert_eq!((&device["refusal"], &device["channels"]), (&reason, &json!([])));
+    let refusal = json!([{"channel": "t", "payload": "{\"value\":1", "reason": reason, "count": 1,
+        "last_ms": (NOON + SECOND) / 1_000, "present": true}]);
+    assert_eq!(device["refusals"], refusal);
     assert_eq!(bench.health.refused.get(), 1);
 }
 
@@ -226,7 +235,7 @@ async fn a_redelivery_is_a_duplicate_and_not_shown() {
     assert_eq!(device["channels"][0]["value"], 2.0);
     assert_eq!(
         device["counts"],
-        json!({"received": 3, "stored": 2, "duplicate": 1, "refused": 0, "lost": 0})
+        json!({"received": 3, "stored": 2, "duplicate": 1, "refused": 0, "lost": 0, "no_reading": 0, "wrong_clock": 0})
     );
     bench.live("lab/demo/x/$stats", r#"{"b":"k3f9","sent":5}"#).await;
     assert_eq!(bench.device("x")["counts"]["lost"], 3);
@@ -279,7 +288,7 @@ async fn a_refused_sample_is_not_lost() {
         let sample = format!(r#"{{"v":{level},"t":{},"b":"k3f9","n":{n}}}"#, NOON + n);
         bench.live("lab/demo/lamp/level", &sample).await;
     }
-    let counts = json!({"received": 2, "stored": 2, "duplicate": 0, "refused": 1, "lost": 0});
+    let counts = json!({"received": 2, "stored": 2, "duplicate": 0, "refused": 1, "lost": 0, "no_reading": 0, "wrong_clock": 0});
     assert_eq!(bench.device("lamp")["counts"], counts);
 }
 
@@ -436,6 +445,158 @@ async fn clearing_a_retained_value_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_message_without_a_value_is_counted_and_fixes_no_datatype() {
+    let mut bench = Bench::new().await;
+    bench.live("lab/demo/dht/temperature", "nan").await;
+    bench.live("lab/demo/dht/temperature", "").await;
+    let device = bench.device("dht");
+    assert_eq!((&device["counts"]["no_reading"], &device["channels"]), (&json!(2), &json!([])));
+    assert_eq!(device["no_readings"][0]["channel"], "temperature");
+    bench.live("lab/demo/dht/temperature", "21.5").await;
+    bench.live("lab/demo/dht/temperature", r#"{"v":null,"b":"k3f9","n":7}"#).await;
+    let device = bench.device("dht");
+    let channel = &device["channels"][0];
+    assert_eq!((&channel["datatype"], &channel["value"]), (&json!("float"), &json!(21.5)));
+    assert_eq!((&channel["no_reading"], &device["counts"]["no_reading"]), (&json!(true), &json!(3)));
+    assert_eq!(device["counts"]["lost"], 0, "number 7 arrived");
+    bench.live("lab/demo/dht/temperature", "22").await;
+    assert_eq!(bench.device("dht")["channels"][0]["no_reading"], false);
+}
+
+#[tokio::test]
+async fn an_object_has_a_channel_for_each_member() {
+    let mut bench = Bench::new().await;
+    let report = bench
+        .live("lab/demo/e", r#"{"temperature":21.5,"contact":true,"update":{"state":"idle"},"x":null}"#)
+        .await;
+    assert_eq!(report.stored(), 3);
+    let device = bench.device("e");
+    let shown =
+        |channel: &Json| (channel["name"].clone(), channel["datatype"].clone(), channel["value"].clone());
+    let channels: Vec<_> = device["channels"].as_array().unwrap().iter().map(shown).collect();
+    let expected = [
+        ("contact", "bool", json!(true)),
+        ("temperature", "float", json!(21.5)),
+        ("update-state", "text", json!("idle")),
+    ];
+    assert_eq!(channels, expected.map(|(name, datatype, value)| (json!(name), json!(datatype), value)));
+    assert_eq!(device["counts"]["no_reading"], 1);
+    assert_eq!(bench.live("lab/demo/e", "21.5").await.stored(), 0);
+    assert!(bench.device("e")["refusal"].as_str().unwrap().contains("on a channel"));
+}
+
+#[tokio::test]
+async fn a_word_that_is_no_truth_value_begins_a_series_of_texts_that_stays() {
+    let mut bench = Bench::new().await;
+    for payload in ["on", "off", "auto", "on"] {
+        assert_eq!(bench.live("lab/demo/x/mode", payload).await.stored(), 1, "{payload}");
+    }
+    let texts = |bench: &Bench| {
+        let device = bench.device("x");
+        let channel = &device["channels"][0];
+        assert_eq!(
+            (&channel["datatype"], &channel["earlier"][0]["datatype"]),
+            (&json!("text"), &json!("bool"))
+        );
+        channel["value"].clone()
+    };
+    assert_eq!(texts(&bench), "on");
+    let bench = bench.restart().await;
+    assert_eq!(texts(&bench), "on");
+}
+
+#[tokio::test]
+async fn numbers_on_a_channel_of_texts_are_proposed_and_a_person_decides() {
+    let mut bench = Bench::new().await;
+    for payload in ["starting", "21.5", "nan", "21,6"] {
+        bench.live("lab/demo/x/t", payload).await;
+        assert_eq!(bench.device("x")["channels"][0]["proposal"], Json::Null, "{payload}");
+    }
+    bench.live("lab/demo/x/t", "21.7").await;
+    let device = bench.device("x");
+    let channel = &device["channels"][0];
+    assert_eq!((&channel["datatype"], &channel["proposal"]), (&json!("text"), &json!("float")));
+    let id = bench.registry.listed_id("demo", "x").unwrap();
+    let settings = ChannelSettings {
+        datatype: Some(mqtt_lab_wire::Datatype::Float),
+        unit: Some("°C".to_owned()),
+        ..ChannelSettings::default()
+    };
+    bench.store.set_channel(id, "t", &settings).await.unwrap();
+    bench.registry.set_channel("demo", "x", "t", settings);
+    bench.live("lab/demo/x/t", "21.8").await;
+    for bench in [&bench.restart().await] {
+        let device = bench.device("x");
+        let channel = &device["channels"][0];
+        assert_eq!(
+            (&channel["datatype"], &channel["value"], &channel["unit"]),
+            (&json!("float"), &json!(21.8), &json!("°C"))
+        );
+        assert_eq!(
+            (&channel["described_by"], &channel["earlier"][0]["datatype"]),
+            (&json!("person"), &json!("text"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_cannot_be_right_is_that_of_the_arrival() {
+    let mut bench = Bench::new().await;
+    for (t, problem) in [(NOON + 86_400 * SECOND, "ahead"), (1_000, "never_set")] {
+        bench.live("lab/demo/x/t", &format!(r#"{{"v":1,"t":{t}}}"#)).await;
+        let device = bench.device("x");
+        assert_eq!(device["clock"]["problem"], problem);
+        assert_eq!(device["channels"][0]["time_ms"], bench.now_us / 1_000);
+    }
+    assert_eq!(bench.device("x")["counts"]["wrong_clock"], 2);
+    bench.live("lab/demo/x/t", &format!(r#"{{"v":1,"t":{}}}"#, bench.now_us / 1_000_000)).await;
+    assert_eq!(bench.device("x")["clock"], Json::Null);
+    // With a number, its clock is corrected by the same step for all its samples.
+    let ahead = bench.now_us + 7_200 * SECOND;
+    for (n, after) in [(1, 0), (2, 1), (3, 10)] {
+        bench
+            .live(
+                "lab/demo/y/t",
+                &format!(r#"{{"v":{n},"t":{},"b":"k3f9","n":{n}}}"#, ahead + after * SECOND),
+            )
+            .await;
+    }
+    let first = bench.now_us - 2 * SECOND;
+    assert_eq!(bench.device("y")["channels"][0]["time_ms"], (first + 10 * SECOND) / 1_000);
+}
+
+#[tokio::test]
+async fn several_clocks_that_agree_make_the_labs_own_suspicious() {
+    let mut bench = Bench::new().await;
+    for device in ["a", "b"] {
+        assert_eq!(bench.registry.suspicion(bench.now_us), None);
+        let t = bench.now_us + 3_600 * SECOND;
+        bench.live(&format!("lab/demo/{device}/t"), &format!(r#"{{"v":1,"t":{t}}}"#)).await;
+    }
+    assert_eq!(bench.registry.suspicion(bench.now_us).map(|found| found.senders), Some(2));
+    bench.live("lab/demo/a/t", &format!(r#"{{"v":1,"t":{}}}"#, bench.now_us)).await;
+    assert_eq!(bench.registry.suspicion(bench.now_us), None);
+}
+
+#[tokio::test]
+async fn the_last_value_is_the_newest_one_that_is_not_of_the_future() {
+    let mut bench = Bench::new().await;
+    let sample = |t_us: i64, n: u64| format!(r#"{{"v":{n},"t":{t_us},"b":"k3f9","n":{n}}}"#);
+    let value = |bench: &Bench| bench.device("x")["channels"][0]["value"].clone();
+    for (t_us, n, shown) in
+        [(NOON + 50 * SECOND, 1, 1.0), (NOON + 30 * SECOND, 2, 1.0), (NOON + 55 * SECOND, 3, 3.0)]
+    {
+        bench.live("lab/demo/x/t", &sample(t_us, n)).await;
+        assert_eq!(value(&bench), shown);
+    }
+    // The lab's own clock is set back by an hour.
+    bench.now_us -= 3_600 * SECOND;
+    let set_back = bench.now_us;
+    bench.live("lab/demo/x/t", &sample(set_back, 4)).await;
+    assert_eq!(value(&bench), 4.0);
+}
+
+#[tokio::test]
 async fn too_many_devices_and_series_are_refused() {
     let limits = Limits { devices: 2, series_of_device: 2, series: 3 };
     let mut bench = Bench::at(tempfile::tempdir().unwrap(), limits).await;
@@ -529,6 +690,7 @@ pass_on! {
     open_device(group: &str, device: &str, now_us: i64) -> crate::store::DeviceId;
     open_series(new: &crate::store::NewSeries) -> crate::store::SavedSeries;
     set_shown(id: crate::store::DeviceId, name: Option<&str>, hidden: bool) -> ();
+    set_channel(id: crate::store::DeviceId, channel: &str, settings: &crate::store::ChannelSettings) -> ();
     lives(id: crate::store::DeviceId) -> Vec<crate::store::LifeCounts>;
     states(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::StateChange>;
     commands(id: crate::store::DeviceId, limit: u32) -> Vec<crate::store::Command>;

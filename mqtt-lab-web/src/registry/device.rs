@@ -1,11 +1,14 @@
 //! One device as it is known now.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mqtt_lab_wire::{BootId, Channel, Datatype, Info, State, Value};
+use mqtt_lab_wire::{BootId, Datatype, Info, Note, State};
 
-use crate::store::{Counts, DeviceId, Last, ReceiveWindow, SavedDevice, SavedSeries, SeriesId, StateChange};
+use super::described::Rule;
+use super::remarks::{Remarks, WrongClock};
+use crate::store::{
+    ChannelSettings, Counts, DeviceId, Last, ReceiveWindow, SavedDevice, SavedSeries, SeriesId, StateChange,
+};
 
 /// A device, with all that the page shows of it.
 #[derive(Debug)]
@@ -26,6 +29,13 @@ pub(crate) struct Device {
     pub(crate) life: Option<(BootId, ReceiveWindow)>,
     /// Channels that have a series.
     pub(crate) channels: BTreeMap<String, ChannelState>,
+    /// What a person said of its channels.
+    pub(crate) settings: BTreeMap<String, ChannelSettings>,
+    /// Messages that were not usable, and those without a value.
+    pub(crate) refusals: Remarks,
+    pub(crate) no_readings: Remarks,
+    /// Its last time, if that cannot be right.
+    pub(crate) clock: Option<WrongClock>,
 }
 
 /// What is known of a channel beyond its description.
@@ -43,6 +53,10 @@ pub(crate) struct ChannelState {
     pub(crate) stamped_us: i64,
     /// The connection on which the last message came.
     pub(crate) connection: u64,
+    /// What is remarkable about the last value.
+    pub(crate) note: Option<Note>,
+    /// Texts in a row that are numbers.
+    pub(crate) numbers: u32,
 }
 
 impl Device {
@@ -61,12 +75,15 @@ impl Device {
             last_seen_us: None,
             life: None,
             channels: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            refusals: Remarks::default(),
+            no_readings: Remarks::default(),
+            clock: None,
         }
     }
 
     pub(crate) fn from_saved(saved: SavedDevice) -> (String, String, Self) {
         let device = Self {
-            id: saved.id,
             name: saved.name,
             hidden: saved.hidden,
             removed: saved.removed,
@@ -78,14 +95,18 @@ impl Device {
             refusal: saved.refusal,
             last_seen_us: saved.last_seen_us,
             life: saved.life,
-            channels: BTreeMap::new(),
+            settings: saved.settings,
+            ..Self::new(saved.id)
         };
         (saved.group, saved.device, device)
     }
 
     /// Adds a series; the channel takes its newest sample over if its datatype is the present one.
     pub(crate) fn add_series(&mut self, saved: SavedSeries) {
-        let wanted = self.declared(&saved.channel).map(|channel| channel.datatype);
+        let wanted = match self.rule(&saved.channel) {
+            Rule::Described(channel) => Some(channel.datatype),
+            Rule::Undescribed(present) => texts_follow_truth_values(present, saved.datatype),
+        };
         let state = self.channels.entry(saved.channel).or_insert_with(|| ChannelState {
             series: Vec::new(),
             unit: None,
@@ -94,6 +115,8 @@ impl Device {
             at_most_once: false,
             stamped_us: 0,
             connection: 0,
+            note: None,
+            numbers: 0,
         });
         let newer = match (&saved.last, &state.last) {
             (Some(new), Some(old)) => new.t_us > old.t_us,
@@ -115,36 +138,17 @@ impl Device {
         self.channels.values().map(|channel| channel.series.len()).sum()
     }
 
-    /// The channel as its device describes it.
-    pub(crate) fn declared(&self, channel: &str) -> Option<&Channel> {
-        self.info.as_ref()?.channels.iter().find(|declared| declared.name == channel)
-    }
-
-    /// The channel as described by the device, by the framework, or by its first value.
-    pub(crate) fn described(&self, channel: &str) -> Option<Cow<'_, Channel>> {
-        if let Some(declared) = self.declared(channel) {
-            return Some(Cow::Borrowed(declared));
-        }
-        if let Some(own) = control_variable(channel) {
-            return Some(Cow::Owned(own));
-        }
-        let state = self.channels.get(channel)?;
-        let (datatype, _) = state.series.first()?;
-        let mut described = Channel::new(channel.to_owned(), *datatype);
-        described.unit = state.unit.clone().map(Into::into);
-        Some(Cow::Owned(described))
-    }
-
-    /// Puts the series that the description asks for first.
+    /// Puts the series that the descriptions ask for first.
     pub(crate) fn follow_description(&mut self) {
-        let Some(info) = &self.info else { return };
-        for declared in &info.channels {
-            let Some(state) = self.channels.get_mut(declared.name.as_ref()) else { continue };
-            let Some(at) = state.series.iter().position(|(datatype, _)| *datatype == declared.datatype)
-            else {
-                continue;
-            };
-            if at > 0 {
+        let wanted = |name: &String| match self.rule(name) {
+            Rule::Described(channel) => Some((name.clone(), channel.datatype)),
+            Rule::Undescribed(_) => None,
+        };
+        let wanted: Vec<_> = self.channels.keys().filter_map(wanted).collect();
+        for (name, datatype) in wanted {
+            let Some(state) = self.channels.get_mut(&name) else { continue };
+            let at = state.series.iter().position(|(of, _)| *of == datatype);
+            if let Some(at) = at.filter(|at| *at > 0) {
                 state.series.swap(0, at);
                 state.last = None;
             }
@@ -152,29 +156,26 @@ impl Device {
     }
 }
 
+/// Numbers in a row after which a channel of texts is proposed to become one of numbers.
+const NUMBERS_IN_A_ROW: u32 = 3;
+
 impl ChannelState {
+    /// Whether its texts are numbers, time and again.
+    pub(crate) fn proposes_numbers(&self) -> bool {
+        self.numbers >= NUMBERS_IN_A_ROW
+    }
+
     /// The series for values of `datatype`.
     pub(crate) fn series_of(&self, datatype: Datatype) -> Option<SeriesId> {
         self.series.iter().find(|(of, _)| *of == datatype).map(|(_, id)| *id)
     }
 }
 
-/// The datatype of the first value of a channel that nobody declared.
-pub(crate) fn guess(value: &Value) -> Datatype {
-    match value {
-        Value::Bool(_) => Datatype::Bool,
-        Value::Int(_) | Value::Float(_) => Datatype::Float,
-        Value::Text(_) => Datatype::Text,
+/// The datatype of an undescribed channel that has series of two: a word that is no truth value has made it one of
+/// texts. `None`: the newest sample tells.
+fn texts_follow_truth_values(present: Option<Datatype>, new: Datatype) -> Option<Datatype> {
+    match (present?, new) {
+        (Datatype::Bool, Datatype::Text) | (Datatype::Text, Datatype::Bool) => Some(Datatype::Text),
+        _ => None,
     }
-}
-
-/// The control variables that the framework gives every sensor, where the device does not describe them.
-fn control_variable(channel: &str) -> Option<Channel> {
-    let name = channel.to_owned();
-    Some(match channel {
-        "$interval" => Channel::float(name).unit("s").settable(),
-        "$qos" => Channel::int(name).range(0.0, 2.0).settable(),
-        "$paused" => Channel::bool(name).settable(),
-        _ => return None,
-    })
 }

@@ -1,6 +1,9 @@
 //! All devices of the lab as they are known now: written by ingest, read by the API and the live hub.
 
+mod clocks;
+mod described;
 mod device;
+mod remarks;
 mod samples;
 mod states;
 mod view;
@@ -14,11 +17,13 @@ use mqtt_lab_wire::Channel;
 
 use crate::config::PublishLog;
 use crate::live::Hub;
-use crate::store::{Counts, DeviceId, Generation, SavedSeries, SeriesId, Snapshot};
-pub(crate) use device::guess;
+use crate::store::{ChannelSettings, Counts, DeviceId, Generation, SavedSeries, SeriesId, Snapshot};
+use clocks::Clocks;
+pub(crate) use clocks::Suspicion;
+pub(crate) use described::DescribedBy;
 use device::{ChannelState, Device};
 pub(crate) use samples::{Arrival, Step};
-pub(crate) use states::Word;
+pub(crate) use states::{Refusal, Word};
 use view::Place;
 pub(crate) use view::{CommandView, DeviceView, LifeView, SeriesView, StateView};
 
@@ -60,6 +65,7 @@ struct Inner {
     /// Devices whose counts are to be shown again: losses soon, mere growth when there is time.
     changed: BTreeSet<DeviceId>,
     grown: BTreeSet<DeviceId>,
+    clocks: Clocks,
 }
 
 /// What a command needs to know of the channel it goes to.
@@ -68,6 +74,14 @@ pub(crate) struct Target {
     pub(crate) device: DeviceId,
     pub(crate) announced: bool,
     pub(crate) channel: Option<Channel>,
+}
+
+/// What is known of a channel.
+#[derive(Debug)]
+pub(crate) struct KnownChannel {
+    pub(crate) device: DeviceId,
+    pub(crate) described_by: Option<DescribedBy>,
+    pub(crate) settings: ChannelSettings,
 }
 
 impl Registry {
@@ -283,6 +297,36 @@ impl Registry {
         self.hub.device(group, name);
     }
 
+    /// Who described a channel and what a person said of it; `None`: there is no such device or channel.
+    pub(crate) fn channel_settings(&self, group: &str, name: &str, channel: &str) -> Option<KnownChannel> {
+        let inner = self.lock();
+        let device = inner.get(group, name).filter(|device| !device.removed)?;
+        let described_by = device.described_by(channel);
+        let known = device.channels.contains_key(channel) || described_by.is_some();
+        let settings = device.settings.get(channel).cloned().unwrap_or_default();
+        known.then_some(KnownChannel { device: device.id, described_by, settings })
+    }
+
+    /// Takes over what a person said of a channel.
+    pub(crate) fn set_channel(&self, group: &str, name: &str, channel: &str, settings: ChannelSettings) {
+        if let Some(device) = self.lock().get_mut(group, name) {
+            match settings.is_empty() {
+                true => drop(device.settings.remove(channel)),
+                false => drop(device.settings.insert(channel.to_owned(), settings)),
+            }
+            device.follow_description();
+            if let Some(state) = device.channels.get_mut(channel) {
+                state.numbers = 0;
+            }
+        }
+        self.hub.device(group, name);
+    }
+
+    /// Several senders whose clocks agree against the lab's.
+    pub(crate) fn suspicion(&self, now_us: i64) -> Option<Suspicion> {
+        self.lock().clocks.suspicion(now_us)
+    }
+
     /// What a command to this channel must know.
     pub(crate) fn target(&self, group: &str, name: &str, channel: &str) -> Option<Target> {
         let inner = self.lock();
@@ -322,6 +366,13 @@ impl Inner {
     fn by_id(&mut self, id: DeviceId) -> Option<&mut Device> {
         let (group, name) = self.keys.get(&id)?;
         self.groups.get_mut(group)?.get_mut(name)
+    }
+
+    fn compare_clocks(&mut self, (sender, ahead_us): (DeviceId, Option<i64>), now_us: i64) {
+        match ahead_us {
+            Some(by_us) => self.clocks.ahead(sender, by_us, now_us),
+            None => self.clocks.agrees(sender),
+        }
     }
 
     fn devices(&self) -> impl Iterator<Item = (&str, &str, &Device)> {

@@ -1,17 +1,21 @@
 //! What an arriving sample means: its channel, its value, its time, whether it is new.
 
-use std::borrow::Cow;
-
 use mqtt_lab_core::link::{Incoming, Qos};
-use mqtt_lab_wire::{Channel, Datatype, Sample, SampleTime, Value};
+use mqtt_lab_wire::{
+    BootId, Channel, Datatype, MAX_AHEAD_US, Meaning, Note, Received, SampleTime, Value, ValueError, Written,
+    is_plausible_time,
+};
 
 use super::Registry;
-use super::device::{Device, guess};
+use super::described::Rule;
+use super::device::Device;
+use super::remarks::WrongClock;
+use crate::clock::next_stamp;
 use crate::live::Fresh;
 use crate::store::{DeviceId, Last, NewSample, NewSeries, ReceiveWindow, SeriesId, WhenMeasured};
 
-/// The end of the year 9999: later times are mistakes.
-const LAST_US: i64 = 253_402_300_799_999_999;
+/// Longer than any device lives, in milliseconds.
+const MAX_UPTIME_MS: u64 = 253_402_300_799_999;
 
 /// How a message arrived.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +49,12 @@ pub(crate) enum Step {
     Revive(DeviceId),
     /// Write it.
     Write(NewSample),
+    /// Its sender says that it has no value.
+    NoReading(DeviceId),
     /// It is an old retained one, delivered because we subscribed.
     Old,
     /// It is not usable.
-    Refuse(DeviceId, String),
+    Refuse(String),
 }
 
 impl Registry {
@@ -56,7 +62,7 @@ impl Registry {
     pub(crate) fn take_sample(
         &self,
         (group, name, channel): (&str, &str, &str),
-        sample: Result<&Sample<'_>, &str>,
+        sample: &Received<'_>,
         arrival: &Arrival,
     ) -> Step {
         let mut inner = self.lock();
@@ -66,15 +72,20 @@ impl Registry {
         if device.removed {
             return if replayed { Step::Old } else { Step::Revive(device.id) };
         }
-        let checked = sample.map_err(str::to_owned).and_then(|s| Ok((s, check(device, channel, s)?)));
-        let (sample, (datatype, value)) = match checked {
-            Ok(checked) => checked,
-            Err(reason) => return Step::Refuse(device.id, reason),
+        let (datatype, meaning) = match device.read(channel, sample) {
+            Ok(read) => read,
+            Err(reason) => return Step::Refuse(reason),
+        };
+        let Some(value) = meaning.value.map(Value::from) else {
+            let step = device.no_reading(channel, sample, arrival);
+            drop(inner);
+            self.hub.device(group, name);
+            return step;
         };
         let known = device.channels.get(channel).and_then(|state| state.series_of(datatype));
         let Some(series) = known else {
             if device.series_count() >= limits.series_of_device || all_series >= limits.series {
-                return Step::Refuse(device.id, "there are too many series".to_owned());
+                return Step::Refuse("there are too many series".to_owned());
             }
             return Step::OpenSeries(NewSeries {
                 device: device.id,
@@ -86,35 +97,78 @@ impl Registry {
                 now_us: arrival.now_us,
             });
         };
+        let changed = device.remark(channel, sample.value, datatype, meaning.note);
         let (step, fresh) = device.note((channel, series), sample, value, arrival, replayed);
+        let clock = match (device.id, device.clock) {
+            (id, Some(clock)) => (id, clock.ahead_us()),
+            (id, None) => (id, None),
+        };
+        if sample.time.is_some() {
+            inner.compare_clocks(clock, arrival.now_us);
+        }
         drop(inner);
+        if changed {
+            self.hub.device(group, name);
+        }
         if let Some(fresh) = fresh {
             self.hub.sample(series, fresh);
         }
         step
     }
-}
 
-/// The channel's datatype, and the value as the channel means it.
-fn check(device: &Device, channel: &str, sample: &Sample<'_>) -> Result<(Datatype, Value), String> {
-    let described = device
-        .described(channel)
-        .unwrap_or_else(|| Cow::Owned(Channel::new(channel.to_owned(), guess(&Value::from(sample.value)))));
-    let value = sample.value_for(described.datatype);
-    let value = described.check(value).map_err(|error| error.to_string())?;
-    match sample.time {
-        Some(SampleTime::Unix(t_us)) if t_us > LAST_US => {
-            return Err("the time `t` is after the year 9999".to_owned());
-        }
-        Some(SampleTime::SinceBoot(ms)) if ms > LAST_US.unsigned_abs() / 1_000 => {
-            return Err("the time `u` is longer than any device lives".to_owned());
-        }
-        _ => {}
+    /// Whether the channel is described as one of texts: it takes everything as it stands.
+    pub(crate) fn takes_texts(&self, (group, name, channel): (&str, &str, &str)) -> bool {
+        let inner = self.lock();
+        let rule = inner.get(group, name).map(|device| device.rule(channel));
+        matches!(rule, Some(Rule::Described(channel)) if channel.datatype == Datatype::Text)
     }
-    Ok((described.datatype, Value::from(value)))
+
+    /// Whether an empty message on the channel takes a retained state back, as devices do that describe themselves.
+    pub(crate) fn keeps_retained(&self, (group, name, channel): (&str, &str, &str)) -> bool {
+        let inner = self.lock();
+        let Some(device) = inner.get(group, name) else { return false };
+        let Some(info) = device.info.as_ref() else { return false };
+        channel.starts_with('$')
+            || device.declared(channel).is_none_or(|declared| declared.settable)
+            || device.declared(channel).and_then(|declared| declared.retain).or(info.retain) == Some(true)
+    }
+
+    /// An empty message, which is no value on any channel.
+    pub(crate) fn take_empty(&self, (group, name, channel): (&str, &str, &str), arrival: &Arrival) -> Step {
+        let mut inner = self.lock();
+        let Some(device) = inner.get_mut(group, name) else { return Step::OpenDevice };
+        if device.removed {
+            return Step::Old;
+        }
+        let step = device.no_reading(channel, &Received::new(Written::Bare("")), arrival);
+        drop(inner);
+        self.hub.device(group, name);
+        step
+    }
 }
 
 impl Device {
+    /// The datatype of the channel, and what the channel means by the value.
+    fn read<'a>(&self, channel: &str, sample: &Received<'a>) -> Result<(Datatype, Meaning<'a>), String> {
+        let refused = |error, described: Option<&Channel>| reason(error, described, sample.value);
+        let read = match self.rule(channel) {
+            Rule::Described(described) => {
+                let meaning = sample.value.for_channel(&described);
+                let meaning = meaning.map_err(|error| refused(error, Some(&described)))?;
+                (described.datatype, meaning)
+            }
+            Rule::Undescribed(present) => {
+                sample.value.for_undescribed(present).map_err(|error| refused(error, None))?
+            }
+        };
+        match sample.time {
+            Some(SampleTime::SinceBoot(ms)) if ms > MAX_UPTIME_MS => {
+                Err("the time `u` is longer than any device lives".to_owned())
+            }
+            _ => Ok(read),
+        }
+    }
+
     /// Whether the message is an old retained one, sent because we subscribed: the first of its channel
     /// on this connection.
     fn is_replay(&self, channel: &str, arrival: &Arrival) -> bool {
@@ -122,64 +176,96 @@ impl Device {
         arrival.retain && !seen
     }
 
+    /// Notes a message without a value. An old retained one is shown, but it was counted when it came first.
+    fn no_reading(&mut self, channel: &str, sample: &Received<'_>, arrival: &Arrival) -> Step {
+        let known = arrival.retain && self.no_readings.is_present(channel);
+        if known || self.note_number(sample.number, arrival.retain) {
+            return Step::Old;
+        }
+        self.no_readings.add(channel, &sample.value.to_string(), "", arrival.now_us);
+        if !arrival.retain {
+            self.last_seen_us = Some(arrival.now_us);
+        }
+        Step::NoReading(self.id)
+    }
+
+    /// Notes what is remarkable about a value; true: that changed.
+    fn remark(&mut self, channel: &str, value: Written<'_>, datatype: Datatype, note: Option<Note>) -> bool {
+        let mut changed = !self.no_readings.is_empty() && self.no_readings.is_over(channel);
+        changed |= !self.refusals.is_empty() && self.refusals.is_over(channel);
+        if let Some(state) = self.channels.get_mut(channel) {
+            changed |= std::mem::replace(&mut state.note, note) != note;
+            let before = state.proposes_numbers();
+            let is_number = datatype == Datatype::Text && value.looks_like_a_number();
+            state.numbers = if is_number { state.numbers.saturating_add(1) } else { 0 };
+            changed |= before != state.proposes_numbers();
+        }
+        changed
+    }
+
     fn note(
         &mut self,
         (channel, series): (&str, SeriesId),
-        sample: &Sample<'_>,
+        sample: &Received<'_>,
         value: Value,
         arrival: &Arrival,
         replayed: bool,
     ) -> (Step, Option<Fresh>) {
-        let repeated = self.note_number(sample, replayed);
-        let boot_us = self.boot_us(sample, arrival, replayed);
+        let now_us = arrival.now_us;
+        let repeated = self.note_number(sample.number, replayed);
+        let wrong = sample.time.and_then(|time| WrongClock::of(time, now_us));
+        if !replayed && (sample.time.is_some() || wrong.is_some()) {
+            self.clock = wrong;
+        }
         let Some(state) = self.channels.get_mut(channel) else { return (Step::Old, None) };
         state.connection = arrival.connection;
-        let unknown = sample.number.is_none() && sample.time.is_none();
+        let unknown = sample.number.is_none() && (sample.time.is_none() || wrong.is_some());
         let same = state.last.as_ref().is_some_and(|last| last.value == value);
         if replayed && (repeated || (unknown && same)) {
             return (Step::Old, None);
         }
         let when = match sample.time {
-            Some(SampleTime::Unix(t_us)) => WhenMeasured::Known(t_us),
-            Some(SampleTime::SinceBoot(ms)) if sample.number.is_some() => {
-                WhenMeasured::SinceBoot { ms, arrived_us: arrival.now_us, fresh: !replayed }
+            Some(SampleTime::Unix(t_us)) if is_plausible_time(t_us, now_us) => WhenMeasured::Known(t_us),
+            Some(SampleTime::Unix(t_us)) if sample.number.is_some() => {
+                WhenMeasured::WrongClock { t_us, arrived_us: now_us, fresh: !replayed }
             }
-            Some(SampleTime::SinceBoot(_)) | None => {
-                state.stamped_us = arrival.now_us.max(state.stamped_us + 1);
+            Some(SampleTime::SinceBoot(ms)) if sample.number.is_some() => {
+                WhenMeasured::SinceBoot { ms, arrived_us: now_us, fresh: !replayed }
+            }
+            Some(_) | None => {
+                state.stamped_us = next_stamp(state.stamped_us, now_us);
                 WhenMeasured::Stamped(state.stamped_us)
             }
         };
-        let t_us = match when {
-            WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us) => t_us,
-            WhenMeasured::SinceBoot { ms, .. } => boot_us.saturating_add(micros(ms)),
-            WhenMeasured::WrongClock { arrived_us, .. } => arrived_us,
-        };
+        let t_us = self.measured_us(when, sample.number);
         let mut fresh = None;
-        if !repeated {
+        if !repeated && let Some(state) = self.channels.get_mut(channel) {
             state.bytes = Some(arrival.bytes);
             state.at_most_once = arrival.qos == Qos::AtMostOnce;
-            state.last = Some(Last { t_us, value: value.clone() });
+            let newer = |last: &Last| t_us >= last.t_us || last.t_us > now_us.saturating_add(MAX_AHEAD_US);
+            if state.last.as_ref().is_none_or(newer) {
+                state.last = Some(Last { t_us, value: value.clone() });
+            }
             fresh = Some(Fresh { t_us, value: value.clone(), bytes: arrival.bytes });
         }
         if !replayed {
-            self.last_seen_us = Some(arrival.now_us);
+            self.last_seen_us = Some(now_us);
         }
-        let number = sample.number;
         let new = NewSample {
             device: self.id,
             series,
             value,
             when,
-            wrong_clock: false,
-            number,
-            arrived_us: arrival.now_us,
+            wrong_clock: wrong.is_some(),
+            number: sample.number,
+            arrived_us: now_us,
         };
         (Step::Write(new), fresh)
     }
 
     /// Notes the number in the window of the present life; true: it came before.
-    fn note_number(&mut self, sample: &Sample<'_>, replayed: bool) -> bool {
-        let Some((boot, n)) = sample.number else { return false };
+    fn note_number(&mut self, number: Option<(BootId, u64)>, replayed: bool) -> bool {
+        let Some((boot, n)) = number else { return false };
         match &mut self.life {
             Some((present, window)) if *present == boot => !window.insert(n),
             // An old retained sample does not end the present life.
@@ -193,18 +279,36 @@ impl Device {
         }
     }
 
-    /// When the sender without a clock booted, as the store will compute it.
-    fn boot_us(&mut self, sample: &Sample<'_>, arrival: &Arrival, replayed: bool) -> i64 {
-        let Some(SampleTime::SinceBoot(ms)) = sample.time else { return 0 };
-        let now = arrival.now_us.saturating_sub(micros(ms));
-        let present = sample.number.map(|(boot, _)| boot);
-        let Some((_, window)) = self.life.as_mut().filter(|(boot, _)| Some(*boot) == present) else {
-            return now;
-        };
-        if replayed { window.epoch_us.unwrap_or(now) } else { *window.epoch_us.get_or_insert(now) }
+    /// When the sample was measured, as the store will compute it.
+    fn measured_us(&mut self, when: WhenMeasured, number: Option<(BootId, u64)>) -> i64 {
+        let mut unknown = ReceiveWindow::default();
+        let present = number.map(|(boot, _)| boot);
+        let life = self.life.as_mut().filter(|(boot, _)| Some(*boot) == present);
+        let window = life.map_or(&mut unknown, |(_, window)| window);
+        match when {
+            WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us) => t_us,
+            WhenMeasured::SinceBoot { ms, arrived_us, fresh } => window.since_boot(ms, arrived_us, fresh),
+            WhenMeasured::WrongClock { t_us, arrived_us, fresh } => {
+                window.by_wrong_clock(t_us, arrived_us, fresh)
+            }
+        }
     }
 }
 
-fn micros(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000)
+/// Why a value was refused: what was expected, and what came.
+fn reason(error: ValueError, described: Option<&Channel>, value: Written<'_>) -> String {
+    const MAX_CHARS: usize = 40;
+    let expected = match (error, described) {
+        (ValueError::NotAChoice, Some(channel)) => {
+            let choices: Vec<_> = channel.choices.iter().map(|choice| format!("`{choice}`")).collect();
+            format!("expected one of {}", choices.join(", "))
+        }
+        (error, _) => error.to_string(),
+    };
+    let mut came: String =
+        value.to_string().chars().filter(|c| !c.is_control()).take(MAX_CHARS + 1).collect();
+    if came.chars().count() > MAX_CHARS {
+        came = came.chars().take(MAX_CHARS).chain(['…']).collect();
+    }
+    format!("{expected}, not `{came}`")
 }

@@ -20,6 +20,17 @@ pub(crate) struct Word {
     pub(crate) restart_us: Option<i64>,
 }
 
+/// A message that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal<'a> {
+    /// The channel; empty: the device's own topic.
+    pub(crate) channel: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) reason: &'a str,
+    /// It is a retained one, sent because we subscribed.
+    pub(crate) retained: bool,
+}
+
 impl Registry {
     /// Notes the word on `$state`.
     pub(crate) fn take_state(&self, id: DeviceId, word: Word, now_us: i64) -> Vec<Write> {
@@ -129,13 +140,21 @@ impl Registry {
         vec![Write::Said { device: id, state, error }]
     }
 
-    /// Notes why a device's last sample was refused.
-    pub(crate) fn take_refusal(&self, id: DeviceId, reason: &str, now_us: i64) {
+    /// Notes why a message was refused. False: an old retained one, which was refused before.
+    pub(crate) fn take_refusal(&self, id: DeviceId, refusal: &Refusal<'_>, now_us: i64) -> bool {
+        let Refusal { channel, payload, reason, retained } = *refusal;
         let mut inner = self.lock();
-        if let Some(device) = inner.by_id(id) {
-            device.refusal = Some(reason.to_owned());
+        let Some(device) = inner.by_id(id) else { return true };
+        if retained && device.refusals.knows(channel, reason) {
+            return false;
+        }
+        device.refusal = Some(reason.to_owned());
+        device.refusals.add(channel, &String::from_utf8_lossy(payload), reason, now_us);
+        if !retained {
             device.last_seen_us = Some(now_us);
         }
+        self.show(inner.keys.get(&id).cloned(), true);
+        true
     }
 
     fn show(&self, key: Option<(String, String)>, changed: bool) {

@@ -2,12 +2,14 @@
 
 use mqtt_lab_core::VARIABLES;
 use mqtt_lab_wire::{
-    Address, BootId, Channel, Datatype, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value,
+    Address, BootId, Channel, Datatype, Note, PayloadForm, PluginInfo, Qos, Role, State, Str, Trigger, Value,
     WillInfo,
 };
 use serde::Serialize;
 
+use super::described::DescribedBy;
 use super::device::{ChannelState, Device};
+use super::remarks::{Remarks, WrongClock};
 use crate::clock::Millis;
 use crate::config::PublishLog;
 use crate::store::{Command, CommandState, LifeCounts, SeriesId, StateCause, StateChange};
@@ -36,6 +38,9 @@ pub(crate) struct DeviceView {
     plugin: Option<PluginInfo>,
     counts: CountsView,
     refusal: Option<String>,
+    refusals: Remarks,
+    no_readings: Remarks,
+    clock: Option<WrongClock>,
     channels: Vec<ChannelView>,
 }
 
@@ -46,6 +51,8 @@ struct CountsView {
     duplicate: Option<u64>,
     refused: u64,
     lost: Option<u64>,
+    no_reading: u64,
+    wrong_clock: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +74,21 @@ struct ChannelView {
     value: Option<Value>,
     time_ms: Option<Millis>,
     bytes: Option<usize>,
+    described_by: Option<DescribedBy>,
+    /// Its last message had no value.
+    no_reading: bool,
+    note: Option<Note>,
+    /// The datatype that a person is asked to give it: its texts are numbers.
+    proposal: Option<Datatype>,
+    /// Series of other datatypes that it had before.
+    earlier: Vec<EarlierSeries>,
+}
+
+/// A series of another datatype that a channel had before.
+#[derive(Debug, Serialize)]
+struct EarlierSeries {
+    series: SeriesId,
+    datatype: Datatype,
 }
 
 /// Where a device lives, and how to learn how its messages entered the broker.
@@ -107,8 +129,13 @@ impl DeviceView {
                 duplicate: device.counts.numbered.map(|known| known.duplicate),
                 refused: device.counts.refused,
                 lost: device.counts.numbered.map(|known| known.lost),
+                no_reading: device.counts.no_reading,
+                wrong_clock: device.counts.wrong_clock,
             },
             refusal: device.refusal.clone(),
+            refusals: device.refusals.clone(),
+            no_readings: device.no_readings.clone(),
+            clock: device.clock,
             channels: channels(place, device),
         }
     }
@@ -133,6 +160,7 @@ fn view(place: &Place<'_>, device: &Device, channel: &Channel, state: Option<&Ch
     let present = state.filter(|state| state.series.first().is_some_and(|(of, _)| *of == channel.datatype));
     let last = present.and_then(|state| state.last.as_ref());
     let (qos, retain) = how_published(place, device, channel, state);
+    let described_by = device.described_by(&channel.name);
     ChannelView {
         series: present.and_then(|state| state.series_of(channel.datatype)),
         name: channel.name.to_string(),
@@ -151,7 +179,20 @@ fn view(place: &Place<'_>, device: &Device, channel: &Channel, state: Option<&Ch
         value: last.map(|last| last.value.clone()),
         time_ms: last.map(|last| Millis(last.t_us)),
         bytes: present.and_then(|state| state.bytes),
+        described_by,
+        no_reading: device.no_readings.is_present(&channel.name),
+        note: present.and_then(|state| state.note),
+        proposal: present
+            .filter(|state| described_by != Some(DescribedBy::Device) && state.proposes_numbers())
+            .map(|_| Datatype::Float),
+        earlier: earlier(channel, state),
     }
+}
+
+fn earlier(channel: &Channel, state: Option<&ChannelState>) -> Vec<EarlierSeries> {
+    let others = state.into_iter().flat_map(|state| &state.series);
+    let others = others.filter(|(datatype, _)| *datatype != channel.datatype);
+    others.map(|(datatype, series)| EarlierSeries { series: *series, datatype: *datatype }).collect()
 }
 
 /// QoS and retain as the publisher used them: by the broker's log, by what the subscriber can tell,

@@ -19,9 +19,9 @@ pub use error::StoreError;
 pub use fault::Fault;
 pub use sender_clock::{EARLIEST_US, MAX_AHEAD_US, is_plausible};
 pub use types::{
-    Command, CommandState, Counts, DeviceId, Generation, Healed, Last, LifeCounts, LostAndFound, NewSample,
-    NewSeries, Outcome, Point, SavedDevice, SavedSeries, SavedVariable, SeriesId, Snapshot, StateCause,
-    StateChange, WhenMeasured, Write, WriteReport,
+    ChannelSettings, Command, CommandState, Counts, DeviceId, Generation, Healed, Last, LifeCounts,
+    LostAndFound, NewSample, NewSeries, Outcome, Point, SavedDevice, SavedSeries, SavedVariable, SeriesId,
+    Snapshot, StateCause, StateChange, WhenMeasured, Write, WriteReport,
 };
 pub use window::{MAX_RANGES, ReceiveWindow};
 
@@ -75,6 +75,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sets the name a person gave (`None`: takes it back) and whether the device is hidden.
     async fn set_shown(&self, id: DeviceId, name: Option<&str>, hidden: bool) -> Result<(), StoreError>;
+
+    /// Keeps what a person said of a channel; empty settings are forgotten.
+    async fn set_channel(
+        &self,
+        id: DeviceId,
+        channel: &str,
+        settings: &ChannelSettings,
+    ) -> Result<(), StoreError>;
 
     /// The last states of a device, newest first, at most `limit`.
     async fn states(&self, id: DeviceId, limit: u32) -> Result<Vec<StateChange>, StoreError>;

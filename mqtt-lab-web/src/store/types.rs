@@ -1,5 +1,7 @@
 //! What goes into a store and comes out of it.
 
+use std::collections::BTreeMap;
+
 use mqtt_lab_wire::{BootId, Datatype, Info, State, Value};
 use serde::Serialize;
 
@@ -86,6 +88,31 @@ pub struct SavedDevice {
     pub last_seen_us: Option<i64>,
     /// What arrived of its latest life.
     pub life: Option<(BootId, ReceiveWindow)>,
+    /// What a person said of its channels.
+    pub settings: BTreeMap<String, ChannelSettings>,
+}
+
+/// What a person said of a channel that its device does not describe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelSettings {
+    /// What its values are; `None`: they tell.
+    pub datatype: Option<Datatype>,
+    /// Unit as SI writes it.
+    pub unit: Option<String>,
+    /// What is measured.
+    pub quantity: Option<String>,
+    /// What a person calls it.
+    pub label: Option<String>,
+    /// The texts that a choice takes.
+    pub choices: Vec<String>,
+}
+
+impl ChannelSettings {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A variable as it is kept.

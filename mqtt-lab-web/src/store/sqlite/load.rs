@@ -1,6 +1,6 @@
 //! Everything the dashboard shows before the first message comes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mqtt_lab_wire::{Info, State};
 use sqlx::SqlitePool;
@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use super::cache::{Device, LifeRow, SELECT_LIVES};
 use super::counts::{CountsRow, SELECT_COUNTS};
 use super::value::from_sql;
-use super::{During, devices, latest_us, series};
+use super::{During, channels, devices, latest_us, series};
 use crate::store::{DeviceId, SavedDevice, Snapshot, StoreError};
 
 pub(super) async fn snapshot(pool: &SqlitePool, now_us: i64) -> Result<Snapshot, StoreError> {
@@ -20,9 +20,11 @@ pub(super) async fn snapshot(pool: &SqlitePool, now_us: i64) -> Result<Snapshot,
                order by d.class, d.name";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await.during("read the devices")?;
     let mut known = known(pool).await.during("read what arrived")?;
+    let mut settings = channels::all(pool).await.during("read the channels")?;
     let saved = rows.into_iter().map(|row| {
-        let known = known.remove(&DeviceId(row.id)).unwrap_or_default();
-        row.device(known)
+        let id = DeviceId(row.id);
+        let settings = settings.remove(&id).unwrap_or_default();
+        row.device(known.remove(&id).unwrap_or_default()).map(|device| SavedDevice { settings, ..device })
     });
     Ok(Snapshot {
         devices: saved.collect::<Result<_, _>>()?,
@@ -83,6 +85,7 @@ impl Row {
             refusal: known.refusal,
             last_seen_us: (known.last_seen_us > 0).then_some(known.last_seen_us),
             life: life.map(|(boot, life)| (boot, life.window)),
+            settings: BTreeMap::new(),
         })
     }
 }

@@ -8,6 +8,7 @@
 mod batch;
 mod bulk;
 mod cache;
+mod channels;
 mod commands;
 mod connections;
 mod counts;
@@ -35,8 +36,9 @@ use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::{
-    Command, CommandState, DeviceId, Generation, Healed, LifeCounts, MAX_AHEAD_US, NewSeries, Point,
-    SavedSeries, SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write, WriteReport,
+    ChannelSettings, Command, CommandState, DeviceId, Generation, Healed, LifeCounts, MAX_AHEAD_US,
+    NewSeries, Point, SavedSeries, SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write,
+    WriteReport,
 };
 use cache::Cache;
 use connections::{Connections, Writing};
@@ -147,6 +149,17 @@ impl Store for SqliteStore {
         let mut writing = self.writing().await?;
         let done = devices::set_shown(&mut writing.connection, id, name, hidden).await;
         writing.end(done, "change a device").await
+    }
+
+    async fn set_channel(
+        &self,
+        id: DeviceId,
+        channel: &str,
+        settings: &ChannelSettings,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.writing().await?;
+        let done = channels::set(&mut writing.connection, id, channel, settings).await;
+        writing.end(done, "describe a channel").await
     }
 
     async fn states(&self, id: DeviceId, limit: u32) -> Result<Vec<StateChange>, StoreError> {

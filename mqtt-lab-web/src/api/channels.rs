@@ -1,0 +1,99 @@
+//! Channels that their devices do not describe: what a person says of them.
+
+use axum::Json;
+use axum::extract::State;
+use mqtt_lab_wire::{Datatype, MAX_TEXT_BYTES};
+use serde::{Deserialize, Deserializer};
+
+use super::ApiError;
+use super::devices::unknown;
+use super::extract::{Body, Names};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::registry::{DescribedBy, DeviceView};
+use crate::store::ChannelSettings;
+
+/// Longest unit, quantity and label, in characters.
+const MAX_CHARS: usize = 64;
+/// Most choices of a channel.
+const MAX_CHOICES: usize = 64;
+
+/// What may be said of a channel; what is missing stays, `null` takes back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    #[serde(default, deserialize_with = "present")]
+    datatype: Option<Option<Datatype>>,
+    #[serde(default, deserialize_with = "present")]
+    unit: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    quantity: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    label: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    choices: Option<Option<Vec<String>>>,
+}
+
+/// Tells `null` from a missing field.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Change {
+    fn apply(self, settings: &mut ChannelSettings) -> Result<(), ApiError> {
+        if let Some(datatype) = self.datatype {
+            settings.datatype = datatype;
+            settings.choices.clear();
+        }
+        for (change, field) in [
+            (self.unit, &mut settings.unit),
+            (self.quantity, &mut settings.quantity),
+            (self.label, &mut settings.label),
+        ] {
+            if let Some(text) = change {
+                *field = text.map(|text| line(&text, MAX_CHARS)).transpose()?;
+            }
+        }
+        if let Some(choices) = self.choices {
+            let choices = choices.unwrap_or_default();
+            if choices.len() > MAX_CHOICES {
+                return Err(ApiError::bad_request(format!("`choices` has at most {MAX_CHOICES} texts")));
+            }
+            let most = MAX_TEXT_BYTES as usize / MAX_CHOICES;
+            settings.choices = choices.iter().map(|choice| line(choice, most)).collect::<Result<_, _>>()?;
+        }
+        let wants_choices = settings.datatype == Some(Datatype::Choice);
+        if wants_choices == settings.choices.is_empty() {
+            let words = "`choices` belongs to the datatype `choice`, and only to it";
+            return Err(ApiError::bad_request(words));
+        }
+        Ok(())
+    }
+}
+
+/// A text of one line, without space around it.
+fn line(text: &str, most: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    let fits = (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(Problem::Name { most }) }
+}
+
+/// `PATCH /api/v1/devices/{group}/{device}/channels/{channel}`.
+pub(super) async fn change(
+    State(app): State<App>,
+    Names((group, device, channel)): Names<(String, String, String)>,
+    Body(change): Body<Change>,
+) -> Result<Json<DeviceView>, ApiError> {
+    app.registry.listed_id(&group, &device).ok_or_else(|| unknown(&group, &device))?;
+    let known = app.registry.channel_settings(&group, &device, &channel);
+    let mut known = known.ok_or_else(|| Problem::NoChannel { channel: channel.clone() })?;
+    if matches!(known.described_by, Some(DescribedBy::Device | DescribedBy::Framework)) {
+        return Err(Problem::ChannelDescribed { channel }.into());
+    }
+    change.apply(&mut known.settings)?;
+    app.store.set_channel(known.device, &channel, &known.settings).await?;
+    app.registry.set_channel(&group, &device, &channel, known.settings);
+    app.registry.view(&group, &device).map(Json).ok_or_else(|| unknown(&group, &device))
+}
