@@ -16,8 +16,8 @@ pub(crate) enum Problem {
     NoDevice { device: String },
     #[error("`{channel}` cannot be the name of a channel")]
     ChannelName { channel: String },
-    #[error("there is no channel `{channel}`")]
-    NoChannel { channel: String },
+    #[error("{most} channels of the device are described already, more are not possible")]
+    ChannelsFull { most: usize },
     #[error("the device describes `{channel}` itself; it cannot be changed here")]
     ChannelDescribed { channel: String },
     #[error("the channel `{channel}` takes no commands")]
@@ -135,8 +135,8 @@ mod tests {
         let (text, most) = (String::new, 1);
         Some(match problem {
             Problem::NoDevice { .. } => Problem::ChannelName { channel: text() },
-            Problem::ChannelName { .. } => Problem::NoChannel { channel: text() },
-            Problem::NoChannel { .. } => Problem::ChannelDescribed { channel: text() },
+            Problem::ChannelName { .. } => Problem::ChannelsFull { most },
+            Problem::ChannelsFull { .. } => Problem::ChannelDescribed { channel: text() },
             Problem::ChannelDescribed { .. } => Problem::NotSettable { channel: text() },
             Problem::NotSettable { .. } => {
                 Problem::Value { channel: text(), value: text(), misfit: ValueError::NotAColor.into() }

@@ -357,13 +357,21 @@ async fn a_person_describes_a_channel_that_its_device_does_not() {
         (&json!("text"), &json!("°C"), &json!("21.5 C"))
     );
     assert_eq!((&channel["label"], &channel["note"]), (&Json::Null, &json!("number_with_unit")));
+    // Another one may be described before its first message.
+    let (_, device) =
+        lab.send("PATCH", "/api/v1/devices/demo/x/channels/b%2Fc", &json!({"datatype": "int"})).await;
+    assert_eq!(
+        (&device["channels"][1]["name"], &device["channels"][1]["datatype"]),
+        (&json!("b/c"), &json!("int"))
+    );
     let choices = json!({"datatype": "choice", "choices": ["eco", "boost"]});
     let (_, device) = lab.send("PATCH", path, &choices).await;
     assert_eq!(device["channels"][0]["choices"], choices["choices"]);
 
     for (path, change, status) in [
         ("/api/v1/devices/demo/nobody/channels/t", json!({"unit": "K"}), StatusCode::NOT_FOUND),
-        ("/api/v1/devices/demo/x/channels/other", json!({"unit": "K"}), StatusCode::NOT_FOUND),
+        ("/api/v1/devices/demo/x/channels/$interval", json!({"unit": "K"}), StatusCode::BAD_REQUEST),
+        ("/api/v1/devices/demo/x/channels/a%2Fset", json!({"unit": "K"}), StatusCode::BAD_REQUEST),
         ("/api/v1/devices/demo/lamp/channels/on", json!({"unit": "K"}), StatusCode::CONFLICT),
         (path, json!({"datatype": "number"}), StatusCode::BAD_REQUEST),
         (path, json!({"unit": "x".repeat(65)}), StatusCode::BAD_REQUEST),

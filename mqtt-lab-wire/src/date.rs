@@ -7,8 +7,7 @@ use jiff::{Timestamp, civil::DateTime};
 /// Longest date that is read, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// The time that a text holds: of RFC 3339 with an offset. One without is [unreadable](SampleTime::Unreadable): nobody
-/// knows in which time zone it was. `None`: it is no date.
+/// The time that a text holds: of RFC 3339, with an offset or [without](SampleTime::NoOffset). `None`: it is no date.
 pub(crate) fn read(text: &Text<'_>) -> Option<SampleTime> {
     if text.len() > MAX_BYTES {
         return None;
@@ -17,7 +16,7 @@ pub(crate) fn read(text: &Text<'_>) -> Option<SampleTime> {
     match text.trim().parse::<Timestamp>() {
         Ok(time) => Some(SampleTime::Unix(time.as_microsecond())),
         // A day alone would be read as its midnight.
-        Err(_) if text.contains(':') => text.trim().parse::<DateTime>().ok().map(|_| SampleTime::Unreadable),
+        Err(_) if text.contains(':') => text.trim().parse::<DateTime>().ok().map(|_| SampleTime::NoOffset),
         Err(_) => None,
     }
 }
@@ -33,7 +32,7 @@ mod tests {
         for text in ["2026-11-30T10:00:00+01:00", "2026-11-30T09:00:00Z", "2026-11-30 09:00:00.000Z"] {
             assert_eq!(time(text), expected, "{text}");
         }
-        assert_eq!(time("2026-11-30T10:00:00"), Some(SampleTime::Unreadable));
+        assert_eq!(time("2026-11-30T10:00:00"), Some(SampleTime::NoOffset));
         for text in ["2026-11-30", "10:00", "yesterday", "", "21.5", "2026-13-30T10:00:00Z"] {
             assert_eq!(time(text), None, "{text}");
         }

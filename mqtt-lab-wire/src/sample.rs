@@ -36,7 +36,9 @@ pub enum SampleTime {
     Unix(i64),
     /// `u`: milliseconds since the sender's boot, from a sender without a clock.
     SinceBoot(u64),
-    /// What stands there is no time, or one without an offset from UTC.
+    /// A date without an offset from UTC: nobody knows in which time zone it was.
+    NoOffset,
+    /// What stands there is no time.
     Unreadable,
 }
 
@@ -94,7 +96,7 @@ impl<'a> Sample<'a> {
         match self.time {
             Some(SampleTime::Unix(t)) => write!(out, ",\"t\":{t}")?,
             Some(SampleTime::SinceBoot(u)) => write!(out, ",\"u\":{u}")?,
-            Some(SampleTime::Unreadable) | None => {}
+            Some(SampleTime::NoOffset | SampleTime::Unreadable) | None => {}
         }
         if let Some((boot, n)) = self.number {
             write!(out, ",\"b\":\"{boot}\",\"n\":{n}")?;

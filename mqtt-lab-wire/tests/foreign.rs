@@ -147,7 +147,7 @@ fn one_member_may_be_the_time_of_all() {
         time(r#"{"Time":"2024-11-23T15:20:00","ts":1732375200}"#),
         Some(SampleTime::Unix(1_732_375_200_000_000))
     );
-    assert_eq!(time(r#"{"Time":"2024-11-23T15:20:00","a":1}"#), Some(SampleTime::Unreadable));
+    assert_eq!(time(r#"{"Time":"2024-11-23T15:20:00","a":1}"#), Some(SampleTime::NoOffset));
     named(r#"{"t":21.5,"time":"noon","ts":7,"x":{"ts":1732375200}}"#, None, &["t", "time", "ts", "x-ts"]);
     named(r#"{"time":1732375200,"ts":1732375201}"#, None, &["ts"]);
 }

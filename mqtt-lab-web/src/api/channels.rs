@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mqtt_lab_wire::{Datatype, MAX_TEXT_BYTES};
+use mqtt_lab_wire::{Datatype, MAX_CHANNELS, MAX_TEXT_BYTES, Part, Topic};
 use serde::{Deserialize, Deserializer};
 
 use super::ApiError;
@@ -73,6 +73,13 @@ impl Change {
     }
 }
 
+/// Whether a channel may be called that: it may be described before its first message.
+fn is_name(channel: &str) -> bool {
+    let topic = format!("r/g/d/{channel}");
+    let clean = !channel.contains(['+', '#', '\0']) && !channel.starts_with('$');
+    clean && matches!(Topic::parse("r", &topic), Ok(topic) if topic.part == Part::Sample(channel))
+}
+
 /// A text of one line, without space around it.
 fn line(text: &str, most: usize) -> Result<String, Problem> {
     let text = text.trim();
@@ -86,9 +93,14 @@ pub(super) async fn change(
     Names((group, device, channel)): Names<(String, String, String)>,
     Body(change): Body<Change>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    app.registry.listed_id(&group, &device).ok_or_else(|| unknown(&group, &device))?;
+    if !is_name(&channel) {
+        return Err(Problem::ChannelName { channel }.into());
+    }
     let known = app.registry.channel_settings(&group, &device, &channel);
-    let mut known = known.ok_or_else(|| Problem::NoChannel { channel: channel.clone() })?;
+    let mut known = known.ok_or_else(|| unknown(&group, &device))?;
+    if known.settings.is_empty() && !known.more {
+        return Err(Problem::ChannelsFull { most: MAX_CHANNELS }.into());
+    }
     if matches!(known.described_by, Some(DescribedBy::Device | DescribedBy::Framework)) {
         return Err(Problem::ChannelDescribed { channel }.into());
     }

@@ -72,13 +72,13 @@ impl From<Problem> for ApiError {
         let status = match problem {
             Problem::ChannelName { .. } | Problem::Name { .. } => StatusCode::BAD_REQUEST,
             Problem::NoDevice { .. }
-            | Problem::NoChannel { .. }
             | Problem::NoVariable { .. }
             | Problem::ForeignPlug { .. }
             | Problem::TopicUnheard => StatusCode::NOT_FOUND,
             Problem::VariableTaken { .. }
             | Problem::VariableDeclared { .. }
             | Problem::ChannelDescribed { .. }
+            | Problem::ChannelsFull { .. }
             | Problem::VariablesFull { .. } => StatusCode::CONFLICT,
             Problem::NotSettable { .. }
             | Problem::Value { .. }

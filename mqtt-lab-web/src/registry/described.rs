@@ -22,6 +22,7 @@ pub(crate) enum DescribedBy {
 
 /// What decides how a value is read.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives on the stack while one value is read")]
 pub(crate) enum Rule<'a> {
     /// The channel's description.
     Described(Cow<'a, Channel>),

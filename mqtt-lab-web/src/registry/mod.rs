@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mqtt_lab_wire::Channel;
+use mqtt_lab_wire::{Channel, MAX_CHANNELS};
 
 use crate::config::PublishLog;
 use crate::live::Hub;
@@ -82,6 +82,8 @@ pub(crate) struct KnownChannel {
     pub(crate) device: DeviceId,
     pub(crate) described_by: Option<DescribedBy>,
     pub(crate) settings: ChannelSettings,
+    /// Whether one more channel of the device may be described.
+    pub(crate) more: bool,
 }
 
 impl Registry {
@@ -297,14 +299,16 @@ impl Registry {
         self.hub.device(group, name);
     }
 
-    /// Who described a channel and what a person said of it; `None`: there is no such device or channel.
+    /// Who described a channel and what a person said of it; `None`: there is no such device.
     pub(crate) fn channel_settings(&self, group: &str, name: &str, channel: &str) -> Option<KnownChannel> {
         let inner = self.lock();
         let device = inner.get(group, name).filter(|device| !device.removed)?;
-        let described_by = device.described_by(channel);
-        let known = device.channels.contains_key(channel) || described_by.is_some();
-        let settings = device.settings.get(channel).cloned().unwrap_or_default();
-        known.then_some(KnownChannel { device: device.id, described_by, settings })
+        Some(KnownChannel {
+            device: device.id,
+            described_by: device.described_by(channel),
+            settings: device.settings.get(channel).cloned().unwrap_or_default(),
+            more: device.settings.len() < MAX_CHANNELS,
+        })
     }
 
     /// Takes over what a person said of a channel.

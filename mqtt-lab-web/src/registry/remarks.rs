@@ -97,7 +97,9 @@ pub(crate) enum WrongTime {
     Ahead,
     /// Before the year 2000: its clock was never set, or it sends the time since its start.
     NeverSet,
-    /// No time at all, or a date without an offset from UTC.
+    /// A date without an offset from UTC.
+    NoOffset,
+    /// No time at all.
     Unreadable,
 }
 
@@ -117,10 +119,16 @@ impl WrongClock {
             SampleTime::Unix(t_us) if is_plausible_time(t_us, now_us) => return None,
             SampleTime::Unix(t_us) if t_us > now_us => (WrongTime::Ahead, Some(t_us - now_us)),
             SampleTime::Unix(_) => (WrongTime::NeverSet, None),
+            SampleTime::NoOffset => (WrongTime::NoOffset, None),
             SampleTime::Unreadable => (WrongTime::Unreadable, None),
             SampleTime::SinceBoot(_) => return None,
         };
         Some(Self { problem, ahead_ms: ahead_us.map(|us| us / 1_000), last_ms: Millis(now_us) })
+    }
+
+    /// Whether it is counted: a date without an offset says nothing about a clock.
+    pub(super) fn counts(&self) -> bool {
+        self.problem != WrongTime::NoOffset
     }
 
     /// How far it was ahead, in microseconds.

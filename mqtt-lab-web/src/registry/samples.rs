@@ -178,9 +178,11 @@ impl Device {
 
     /// Notes a message without a value. An old retained one is shown, but it was counted when it came first.
     fn no_reading(&mut self, channel: &str, sample: &Received<'_>, arrival: &Arrival) -> Step {
-        let known = arrival.retain && self.no_readings.is_present(channel);
-        if known || self.note_number(sample.number, arrival.retain) {
+        if arrival.retain && self.no_readings.is_present(channel) {
             return Step::Old;
+        }
+        if self.note_number(sample.number, arrival.retain) {
+            return Step::NoReading(self.id);
         }
         self.no_readings.add(channel, &sample.value.to_string(), "", arrival.now_us);
         if !arrival.retain {
@@ -256,7 +258,7 @@ impl Device {
             series,
             value,
             when,
-            wrong_clock: wrong.is_some(),
+            wrong_clock: wrong.is_some_and(|wrong| wrong.counts()),
             number: sample.number,
             arrived_us: now_us,
         };

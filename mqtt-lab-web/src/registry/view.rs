@@ -153,7 +153,12 @@ fn channels(place: &Place<'_>, device: &Device) -> Vec<ChannelView> {
     let others = others.filter_map(|(name, state)| {
         device.described(name).map(|channel| view(place, device, &channel, Some(state)))
     });
-    declared.chain(others).collect()
+    // One that a person described before its first message.
+    let silent = device.settings.keys().filter(|name| !device.channels.contains_key(*name));
+    let silent = silent.filter(|name| device.declared(name).is_none());
+    let silent =
+        silent.filter_map(|name| device.described(name).map(|channel| view(place, device, &channel, None)));
+    declared.chain(others).chain(silent).collect()
 }
 
 fn view(place: &Place<'_>, device: &Device, channel: &Channel, state: Option<&ChannelState>) -> ChannelView {

@@ -142,7 +142,7 @@ impl<'a> Reader<'a, '_> {
 
     /// Whether a time is that of the object: the first that can be read.
     fn takes(&mut self, time: SampleTime) -> bool {
-        let better = matches!(self.members.time, None | Some(SampleTime::Unreadable));
+        let better = matches!(self.members.time, None | Some(SampleTime::NoOffset));
         if better {
             self.members.time = Some(time);
         }

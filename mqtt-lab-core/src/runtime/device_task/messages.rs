@@ -6,7 +6,7 @@ use crate::link::{Event, Incoming};
 use crate::runtime::commands::{Order, Received};
 use crate::runtime::device_log::{Level, Subject};
 use crate::runtime::errors::Cause;
-use mqtt_lab_wire::{Sample, Value};
+use mqtt_lab_wire::{Channel, Datatype, Message, Value, Written};
 
 impl DeviceTask {
     pub(super) async fn handle(&mut self, event: Event) {
@@ -97,13 +97,15 @@ impl DeviceTask {
         }
         let Some((name, payload)) = self.inputs.attempt(input) else { return };
         let (channel, cause) = (name.channel.clone(), Cause::Input(name.clone()));
-        let outcome = match (Sample::decode(&payload), self.publisher.find(&channel)) {
-            (Ok(sample), Some(described)) => {
-                let value = Value::from(sample.value_for(described.datatype));
-                self.apply(cause.clone(), &channel, &value).await.map(drop)
-            }
-            (Err(error), _) => Err(error.to_string()),
-            (_, None) => Err("no such channel".to_owned()),
+        let value = match self.publisher.find(&channel) {
+            Some(described) => followed(&payload, &described),
+            None => Err("no such channel".to_owned()),
+        };
+        let outcome = match value {
+            Ok(Some(value)) => self.apply(cause.clone(), &channel, &value).await.map(drop),
+            // The source has no value at present: the last one stays.
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
         };
         if matches!(self.life, Life::Up(_)) {
             self.inputs.survived(input);
@@ -235,4 +237,19 @@ impl Drop for Acknowledged {
             message.ack();
         }
     }
+}
+
+/// What a channel means by the message that it follows; `None`: there is no value in it.
+fn followed(payload: &[u8], channel: &Channel) -> Result<Option<Value>, String> {
+    let written = match Message::read(payload).map_err(|error| error.to_string())? {
+        Message::Empty => return Ok(None),
+        Message::Sample(sample) => sample.value,
+        Message::Object(text) | Message::NoSample(text, _) if channel.datatype == Datatype::Text => {
+            Written::Bare(text)
+        }
+        Message::Object(_) => return Err("the message is an object without `v`, not a value".to_owned()),
+        Message::NoSample(_, why) => return Err(why.to_string()),
+    };
+    let meaning = written.for_channel(channel).map_err(|error| error.to_string())?;
+    Ok(meaning.value.map(Value::from))
 }
