@@ -8,6 +8,7 @@ mod clients;
 mod config;
 mod failure;
 mod follow;
+mod identity;
 mod kinds;
 mod locate;
 mod losses;

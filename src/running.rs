@@ -5,6 +5,7 @@ mod stopping;
 use crate::clients;
 use crate::config::{Config, Source};
 use crate::failure::Failure;
+use crate::identity::WordFolder;
 use crate::losses::Losses;
 use crate::plugs;
 use crate::terminal::Printer;
@@ -14,7 +15,7 @@ use mqtt_lab_core::config::SpoolConfig;
 use mqtt_lab_core::link::{DiskSpool, LinkConfig};
 use mqtt_lab_core::plugin::PluginLoader;
 use mqtt_lab_core::supervisor::Supervisor;
-use mqtt_lab_core::{BuildError, Changes, Lab, LabBuilder, RunningLab, Variables};
+use mqtt_lab_core::{BuildError, Changes, Identity, Lab, LabBuilder, RunningLab, Variables};
 use mqtt_lab_web::{
     IngestConfig, Notice, NoticeLevel, NoticeMessage, NoticeTitle, PlugRequest, PublishLog, Seen, StartError,
     VariableRequest, Web,
@@ -33,6 +34,10 @@ pub(crate) struct Running {
     printer: Printer,
     devices: RunningLab,
     variables: Variables,
+    /// The word at the end of every client id; `None` until it is known.
+    identity: Option<Identity>,
+    /// Version 0.1.0 wrote to this lab's data last.
+    upgrade: bool,
     /// As the lab was started.
     started: Option<Source>,
     spool: Option<DiskSpool>,
@@ -52,6 +57,8 @@ impl Running {
             printer,
             devices: RunningLab::default(),
             variables: Variables::new(),
+            identity: None,
+            upgrade: false,
             started: None,
             spool: None,
             web: None,
@@ -66,6 +73,7 @@ impl Running {
     pub(crate) async fn start(&mut self, source: &Source, loader: &mut PluginLoader) -> Result<(), Failure> {
         let config = &source.config;
         self.started = Some(source.clone());
+        let word_folder = WordFolder::of(source);
         if source.has_own_broker() {
             let broker = Broker::start_supervised(&config.broker, &self.supervisor).await;
             self.broker = Some(broker.map_err(|error| broker_failure(&error))?);
@@ -73,8 +81,9 @@ impl Running {
         self.spool = open_spool(&config.spool, &self.supervisor)?;
         // Checked before a database is made; which variables users made is known only then.
         self.lab(source, &source.variables(&Variables::new()), loader).await?;
-        if config.web.enabled {
-            self.start_web(config).await?;
+        match config.web.enabled {
+            true => self.start_web(config).await?,
+            false => self.identify(word_folder.as_ref())?,
         }
         self.start_devices(source, loader).await
     }
@@ -103,6 +112,7 @@ impl Running {
         if let Some(broker) = broker {
             web.show_clients(clients::list(broker));
         }
+        (self.identity, self.upgrade) = (Some(web.identity().clone()), web.is_upgrade());
         self.open_losses(&web);
         let web = self.web.insert(web);
         // Devices speak as soon as they are started; a broker elsewhere may be away for longer than that.
@@ -111,6 +121,13 @@ impl Running {
         }
         self.plugs = Some(web.plug_requests());
         self.wishes = Some(web.variable_requests());
+        Ok(())
+    }
+
+    /// Without a database, another folder keeps the lab's word; without any, each run has another one.
+    fn identify(&mut self, folder: Option<&WordFolder>) -> Result<(), Failure> {
+        let Some(folder) = folder else { return Ok(()) };
+        (self.identity, self.upgrade) = (Some(folder.word()?), folder.is_upgrade());
         Ok(())
     }
 
@@ -150,6 +167,8 @@ impl Running {
             BuildError::Link { .. } => Failure::of(&error, None),
             _ => source.explain(&error),
         })?;
+        // Once: later, another lab may use such a client id.
+        self.upgrade = false;
         self.variables = variables;
         Ok(())
     }
@@ -182,6 +201,8 @@ impl Running {
     /// A lab that knows its way to the broker, and who restarts its tasks.
     fn connected(&self, lab: LabBuilder) -> LabBuilder {
         let lab = lab.supervisor(&self.supervisor);
+        let lab = self.identity.iter().fold(lab, LabBuilder::identity);
+        let lab = if self.upgrade { lab.end_former_sessions() } else { lab };
         let lab = lab.credentials(self.broker.as_ref().and_then(Broker::own_credentials));
         let lab = self.broker.iter().fold(lab, |lab, broker| lab.broker(broker.address()));
         self.spool.iter().fold(lab, |lab, spool| lab.disk_spool(spool.clone()))

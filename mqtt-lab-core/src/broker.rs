@@ -197,6 +197,12 @@ impl Broker {
         Clients(Arc::clone(&self.hub))
     }
 
+    /// How many connections were taken over by another client with the same client id since the start.
+    #[must_use]
+    pub fn take_overs(&self) -> u64 {
+        self.hub.with(|state| state.take_overs.total()).0
+    }
+
     /// Stops it: clients are told, no will is published, what has to be on disk is written.
     pub async fn stop(mut self) {
         self.hub.stop();

@@ -5,11 +5,11 @@ use crate::link::{Credentials, LinkError};
 use crate::plan::Plan;
 use crate::runtime::DeviceSpec;
 use crate::supervisor::Supervisor;
-use crate::{KindTaken, Plugin, Registry, RunningLab, Settings, Variables};
+use crate::{Identity, KindTaken, Plugin, Registry, RunningLab, Settings, Variables};
 use mqtt_lab_wire::{TopicError, check_word};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A configuration of devices, checked and ready to start.
 ///
@@ -41,6 +41,8 @@ pub struct LabBuilder {
     root: String,
     group: String,
     seed: u64,
+    identity: Option<Identity>,
+    upgrade: bool,
     mqtt: MqttConfig,
     credentials: Option<Credentials>,
     supervisor: Supervisor,
@@ -107,6 +109,8 @@ impl Lab {
             root: "lab".into(),
             group: "demo".into(),
             seed: 1,
+            identity: None,
+            upgrade: false,
             mqtt: MqttConfig::default(),
             credentials: None,
             supervisor: Supervisor::default(),
@@ -168,6 +172,26 @@ impl LabBuilder {
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Sets the word at the end of every client id, by which brokers tell this lab from others (default: a random
+    /// one, the same for all labs of this process).
+    ///
+    /// Keep the word with the lab's data, as [`Identity::in_folder`] does: a broker then recognizes the devices
+    /// after a restart. Two labs of one process that have the same devices and broker need different words.
+    #[must_use]
+    pub fn identity(mut self, identity: &Identity) -> Self {
+        self.identity = Some(identity.clone());
+        self
+    }
+
+    /// Ends the sessions that brokers keep for these devices under the client ids of version 0.1.0
+    /// (`<root>-<group>-<device>`). Call it at the first start after an upgrade only: another lab may still use
+    /// such an id.
+    #[must_use]
+    pub const fn end_former_sessions(mut self) -> Self {
+        self.upgrade = true;
         self
     }
 
@@ -302,6 +326,7 @@ impl LabBuilder {
         let mut problems = Vec::new();
         let mut specs = Vec::new();
         let mut taken = BTreeMap::new();
+        let mut client_ids = ClientIds::default();
         for (table, device) in self.devices.iter().enumerate() {
             let wrong = device.check(table);
             let kind = match self.kind_of(table, device) {
@@ -318,7 +343,7 @@ impl LabBuilder {
                 continue;
             }
             let group = device.group.as_ref().unwrap_or(&self.group);
-            for id in device.ids() {
+            for (id, client_id) in device.ids().into_iter().zip(device.client_ids()) {
                 if let Err(error) = check_word(&id) {
                     problems.push(Problem::new(
                         table,
@@ -326,7 +351,10 @@ impl LabBuilder {
                         format!("`{id}` cannot be part of a topic: {error}"),
                     ));
                 } else if taken.insert((group.clone(), id.clone()), table).is_none() {
-                    specs.push(Arc::new(self.spec(table, device, group, id, kind)));
+                    let mut spec = self.spec(table, device, group, id, kind);
+                    spec.config.client_id = client_id;
+                    problems.extend(client_ids.problem(&spec));
+                    specs.push(Arc::new(spec));
                 } else {
                     let message = format!("there is already a device `{id}` in group `{group}`");
                     let hint = "give one of them another `id` or `group`";
@@ -336,7 +364,10 @@ impl LabBuilder {
         }
         if let Some(variables) = &self.variables {
             problems.extend(variables.problems(self.devices.len(), &taken));
-            specs.extend(variables.specs(&self, self.devices.len()).into_iter().map(Arc::new));
+            for spec in variables.specs(&self, self.devices.len()) {
+                problems.extend(client_ids.problem(&spec));
+                specs.push(Arc::new(spec));
+            }
         }
         if problems.is_empty() { Ok(Lab { specs }) } else { Err(BuildError::Devices(problems)) }
     }
@@ -359,6 +390,8 @@ impl LabBuilder {
         DeviceSpec {
             table,
             root: self.root.clone(),
+            identity: self.identity.clone().unwrap_or_else(|| process_identity().clone()),
+            end_former_session: self.upgrade,
             group: group.to_owned(),
             id,
             kind: kind.clone(),
@@ -402,6 +435,34 @@ impl LabBuilder {
             return Err(Problem::new(table, &["kind"], message).hint(what_to_do));
         }
         Err(unknown_kind(table, &device.kind, self.registry.kinds().map(|(kind, _)| kind)))
+    }
+}
+
+/// The word of labs that were given none.
+fn process_identity() -> &'static Identity {
+    static PROCESS: OnceLock<Identity> = OnceLock::new();
+    PROCESS.get_or_init(Identity::random)
+}
+
+/// The client ids of a lab with the device and the table that has each, to find one that is used twice.
+#[derive(Default)]
+struct ClientIds(BTreeMap<String, (String, usize, bool)>);
+
+impl ClientIds {
+    /// Notes the client id of a device. Returns a problem if another device has the same one.
+    fn problem(&mut self, spec: &DeviceSpec) -> Option<Problem> {
+        let (id, chosen) = (spec.client_id(), spec.config.client_id.is_some());
+        let other = self.0.insert(id.clone(), (spec.name(), spec.table, chosen));
+        let (other, other_table, other_chosen) = other?;
+        // Two default ones are equal for devices of one name only, which has its own problem.
+        let (table, owner) = match (chosen, other_chosen) {
+            (true, _) => (spec.table, other),
+            (false, true) => (other_table, spec.name()),
+            (false, false) => return None,
+        };
+        let message = format!("device `{owner}` has the client id `{id}`, too");
+        let hint = "choose another one: a broker disconnects the older of two clients with one id";
+        Some(Problem::new(table, &["client_id"], message).hint(hint))
     }
 }
 

@@ -392,6 +392,8 @@ mod file_stamp;
 #[cfg(feature = "runtime")]
 mod frame;
 #[cfg(feature = "runtime")]
+mod identity;
+#[cfg(feature = "runtime")]
 mod lab;
 #[cfg(feature = "runtime")]
 pub mod link;
@@ -428,6 +430,8 @@ pub use device::{Device, Interrupt, Remains};
 pub use error::{Error, Result};
 #[cfg(feature = "plugins")]
 pub use file_stamp::FileStamp;
+#[cfg(feature = "runtime")]
+pub use identity::{Identity, IdentityError};
 pub use kind::{IntoActuator, IntoSensor, Kind};
 #[cfg(feature = "runtime")]
 pub use lab::{BuildError, Lab, LabBuilder};

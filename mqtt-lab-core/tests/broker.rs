@@ -248,3 +248,20 @@ async fn a_stop_says_goodbye() {
     broker.stop().await;
     assert_eq!(client.rest().await, [0xE0, 2, 0x8B, 0]);
 }
+
+#[tokio::test]
+async fn take_overs_are_counted() {
+    let broker = start(&config()).await;
+    let address = broker.address().to_string();
+    let (first, _events) = listen(&address, "same", "a", Qos::AtLeastOnce).await;
+    assert_eq!(broker.take_overs(), 0);
+    let (second, _more) = listen(&address, "same", "a", Qos::AtLeastOnce).await;
+    let noticed = async |link: &Link| {
+        let mut watch = link.watch();
+        let contested = timeout(PATIENCE, watch.wait_for(|status| status.contested.is_some())).await;
+        drop(contested.expect("in time").expect("it lives"));
+    };
+    noticed(&first).await;
+    noticed(&second).await;
+    assert!(broker.take_overs() >= 2);
+}

@@ -288,6 +288,28 @@ async fn a_client_id_used_twice_is_told() {
     let mut client = broker.welcome(false).await;
     client.send([0xE0, 1, 0x8E]).await;
     assert!(matches!(event(&mut events).await, Event::Connected { .. }));
-    let Event::Disconnected { reason } = event(&mut events).await else { panic!("still connected") };
-    assert!(reason.ends_with("another client uses the client id `device`"), "{reason}");
+    let Event::ClientIdContested { reason } = event(&mut events).await else { panic!("not noticed") };
+    assert!(reason.contains("another client uses the client id `device`"), "{reason}");
+}
+
+/// Brokers of 3.1.1, and mosquitto before 2.1, close the connection without a reason.
+#[tokio::test]
+async fn a_client_id_used_twice_is_noticed_without_a_reason() {
+    for version in BOTH {
+        let broker = Broker::start().await;
+        let (link, mut events) = spawn(broker.config(version));
+        for _ in 0..4 {
+            drop(broker.welcome(false).await);
+        }
+        let reason = loop {
+            if let Event::ClientIdContested { reason } = event(&mut events).await {
+                break reason;
+            }
+        };
+        assert!(reason.contains("another client probably uses the client id `device`"), "{reason}");
+        // It is known as long as it lasts, connected or not.
+        let _client = broker.welcome(false).await;
+        while !matches!(event(&mut events).await, Event::Connected { .. }) {}
+        assert_eq!(link.status().contested.as_ref(), Some(&reason));
+    }
 }

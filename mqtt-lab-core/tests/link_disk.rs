@@ -251,3 +251,38 @@ async fn a_folder_that_cannot_be_used_says_why() {
         "{text}"
     );
 }
+
+/// What an earlier version left under another name is sent once, in its order, before anything new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_under_a_former_name_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = "127.0.0.1:1";
+    let left = config(nowhere, folder.path());
+    let disk = left.disk.clone();
+    let (link, events) = spawn(left);
+    for number in 0..1_500 {
+        link.publish(Publish::new("t", number.to_string()).qos(Qos::AtLeastOnce)).await.unwrap();
+    }
+    drop((link.abort(), events));
+    for _ in 0..2 {
+        // Nobody takes them at the first start.
+        let mut renamed = LinkConfig::new(nowhere, "another");
+        (renamed.disk, renamed.spool_name) = (disk.clone(), Some("lab/demo/x".into()));
+        renamed.former_spool_name = Some("device".into());
+        let (link, events) = spawn(renamed);
+        assert_eq!(link.status().spooled, 1_500);
+        drop((link.abort(), events));
+    }
+    let broker = Broker::start().await;
+    let mut renamed = LinkConfig::new(broker.address(), "another");
+    (renamed.disk, renamed.spool_name) = (disk, Some("lab/demo/x".into()));
+    let (link, _events) = spawn(renamed);
+    link.publish(Publish::new("t", "new").qos(Qos::AtLeastOnce)).await.unwrap();
+    let mut client = broker.welcome(false).await;
+    let mut mirror = Mirror::default();
+    while mirror.received.len() < 1_501 {
+        mirror.serve(&mut client, 1).await;
+    }
+    let expected: Vec<_> = (0..1_500).map(|n| format!("t {n} 1")).chain(["t new 1".to_owned()]).collect();
+    assert!(mirror.received == expected, "out of order: {:?}", &mirror.received[1_490..]);
+}

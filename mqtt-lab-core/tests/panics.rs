@@ -38,6 +38,7 @@ async fn survives(failpoint: &str, expected: &str) {
     device.will.delay_s = 30;
     let lab =
         Lab::builder().broker(broker.address()).plugin(&plugin()).device(device).supervisor(&supervisor);
+    let lab = lab.identity(&"word".parse().expect("a word"));
     let running = lab.build().expect("valid").start().await.expect("runs");
     running.connected(support::PATIENCE).await;
     let part = supervisor.part("devices", Weight::Essential);
@@ -90,5 +91,5 @@ async fn a_device_whose_task_panics_keeps_its_connection() {
 #[allow(clippy::await_holding_lock, reason = "each test has its own runtime")]
 async fn a_link_whose_task_panics_reconnects_and_loses_nothing() {
     let _alone = alone();
-    survives("link", "link of `lab-demo-x`: failpoint link").await;
+    survives("link", "link of `lab_demo_x_word`: failpoint link").await;
 }

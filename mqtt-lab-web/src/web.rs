@@ -1,5 +1,6 @@
 //! The web as a whole: start and stop in the right order.
 
+mod handover;
 mod server;
 mod shutdown;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use mqtt_lab_core::link::{Link, Qos, Subscription};
 use mqtt_lab_core::supervisor::{Again, Supervisor};
-use mqtt_lab_core::{VariableMemory, failpoint};
+use mqtt_lab_core::{Identity, VariableMemory, failpoint};
 use mqtt_lab_wire::{Topic, check_word};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,9 +38,12 @@ use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::topics::Topics;
 use crate::variables::{StoredVariables, VariableRequests};
+use handover::Handover;
 use server::Server;
 pub use shutdown::NotStored;
 
+/// Name of the ingest's connection, which belongs to no group.
+const INGEST: &str = "ingest";
 /// How often the pages hear of the lab.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the broker keeps messages for an ingest that is away.
@@ -74,6 +78,8 @@ pub struct Web {
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
     unstored: Arc<Unstored>,
+    identity: Identity,
+    is_upgrade: bool,
     client_id: String,
     background: Background,
 }
@@ -81,8 +87,8 @@ pub struct Web {
 impl Web {
     /// Opens the store, binds the address, connects to the broker and serves.
     ///
-    /// The link gets the client id `<root>-ingest-<word of the store>`, a persistent session, and
-    /// the subscription `<root>/#` at QoS 1. `publish_log` is asked for the publisher's QoS. `supervisor` restarts the
+    /// The link gets the client id `<root>__ingest_<word of the store>` ([`Identity::client_id`] without a group), a
+    /// persistent session, and the subscription `<root>/#` at QoS 1. `publish_log` is asked for the publisher's QoS. `supervisor` restarts the
     /// parts of the web, and knows those of the rest of the program.
     ///
     /// # Errors
@@ -98,16 +104,26 @@ impl Web {
         let IngestConfig { mut link, root } = ingest;
         check_root(&root)?;
         let listener = bind(&web).await?;
-        let store = SqliteStore::open(&store.url).await?;
-        link.client_id = client_id(&root, &store);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store.url).await?);
+        link.client_id = identity(&*store).client_id(&root, "", INGEST);
         link.keep_session = true;
         link.session_expiry = link.session_expiry.max(SESSION_EXPIRY);
         link.incoming_capacity = link.incoming_capacity.max(usize::from(WINDOW));
         // Without Retain As Published: what comes with the flag is then old, and nothing else is.
         link.subscriptions = vec![Subscription::new(Topic::all(&root).to_string(), Qos::AtLeastOnce)];
+        let config = link.clone();
         let (link, events) = Link::spawn(link)?;
-        let bus = (Arc::new(link) as Arc<dyn Outlet>, Box::new(events) as Box<dyn Source>);
-        Self::run(web, listener, Arc::new(store), root, bus, publish_log, supervisor).await
+        let is_upgrade = store.has_former_session().await?;
+        let source: Box<dyn Source> = if is_upgrade {
+            let former = former_client_id(&root, &*store);
+            let new = (link.clone(), events);
+            Box::new(Handover::begin(former, config, new, &root, Arc::clone(&store))?)
+        } else {
+            Box::new(events)
+        };
+        let bus = (Arc::new(link) as Arc<dyn Outlet>, source);
+        let web = Self::run(web, listener, store, root, bus, publish_log, supervisor).await?;
+        Ok(Self { is_upgrade, ..web })
     }
 
     /// As [`Web::start`], with a store and a connection of one's own.
@@ -145,7 +161,8 @@ impl Web {
             None => None,
         };
         let (started_us, own_broker) = (now_us(), config.embedded_broker);
-        let client_id = client_id(&root, &*store);
+        let identity = identity(&*store);
+        let client_id = identity.client_id(&root, "", INGEST);
         let snapshot = match store.load(started_us).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -210,6 +227,8 @@ impl Web {
             reader: supervisor.spawn(&health.ingest, reader),
             writer: supervisor.spawn(&health.writer, writer),
             unstored,
+            identity,
+            is_upgrade: false,
             client_id,
             background: Background([
                 supervisor.spawn(&health.live, live),
@@ -294,6 +313,18 @@ impl Web {
         self.marker.pass(self.app.registry.root(), &*self.app.outlet, limit).await
     }
 
+    /// The word of the store at the end of every client id: that of the lab's devices, too.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether version 0.1.0 wrote to this database last: brokers may keep sessions of its client ids.
+    #[must_use]
+    pub const fn is_upgrade(&self) -> bool {
+        self.is_upgrade
+    }
+
     /// Where the database is, in words for people.
     #[must_use]
     pub fn store_place(&self) -> String {
@@ -330,7 +361,15 @@ async fn tick(app: App) {
     }
 }
 
-fn client_id(root: &str, store: &dyn Store) -> String {
+fn identity(store: &dyn Store) -> Identity {
+    store.identity().parse().unwrap_or_else(|error| {
+        tracing::warn!(word = store.identity(), %error, "the database has no usable word; this run has a random one");
+        Identity::random()
+    })
+}
+
+/// The client id of version 0.1.0.
+fn former_client_id(root: &str, store: &dyn Store) -> String {
     format!("{}-ingest-{}", root.replace('/', "-"), store.identity())
 }
 

@@ -42,4 +42,10 @@ impl Database {
         let rows: i64 = sqlx::query_scalar(sql).bind(device).fetch_one(&mut self.0).await.expect("a number");
         rows.unsigned_abs()
     }
+
+    /// The lab's word.
+    pub(crate) async fn identity(&mut self) -> String {
+        let sql = "select value from meta where key = 'identity'";
+        sqlx::query_scalar(sql).fetch_one(&mut self.0).await.expect("the database has a word")
+    }
 }

@@ -46,6 +46,7 @@ mod answer;
 mod backoff;
 mod cursor;
 mod fault;
+mod identity;
 mod memory;
 mod network;
 mod node;

@@ -2,6 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::cursor::Cursor;
+use crate::identity::client_id;
 use crate::memory::MAX_PARTS;
 use crate::part::{Channels, Part};
 use crate::serving::Lost;
@@ -236,9 +237,7 @@ fn session<'a>(
     address: &Address<'_>,
     buffers: Buffers<'a>,
 ) -> Result<Session<'a>, SetupError> {
-    let mut client = heapless::String::<64>::new();
-    write!(client, "{}-{}-{}", settings.root, settings.group, settings.device)
-        .map_err(|_| SetupError::TooLong)?;
+    let client = client_id(settings)?;
     let mut topic = Topic::new();
     write!(topic, "{}", address.state()).map_err(|_| SetupError::TooLong)?;
     let will = Will::new(&topic, State::Lost.as_str().as_bytes(), &[]).map_err(|_| SetupError::TooLong)?;

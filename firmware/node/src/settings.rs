@@ -22,6 +22,9 @@ pub struct Settings<'a> {
     pub interval_ms: u32,
     /// QoS of the samples at the start.
     pub qos: Qos,
+    /// A number that lasts and that no other board has, such as the MAC address: makes the last part of the client
+    /// id. `None`: `random` makes it, and the broker does not recognize the board after a reboot.
+    pub unique: Option<u64>,
     /// Different at each boot: makes the boot id, and spreads reconnects.
     pub random: u64,
     /// Takes a line of the log.
@@ -42,6 +45,7 @@ impl<'a> Settings<'a> {
             keep_alive_s: 15,
             interval_ms: 1000,
             qos: Qos::AtLeastOnce,
+            unique: None,
             random,
             log: |_| {},
         }

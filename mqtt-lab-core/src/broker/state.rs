@@ -6,6 +6,7 @@
 mod connecting;
 mod routing;
 mod subscribing;
+mod take_overs;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::session::Session;
 
 pub(super) use connecting::{Accepted, Ending};
 use routing::Wanted;
+use take_overs::TakeOvers;
 
 /// What is bounded.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,7 @@ pub(super) struct State {
     due: BTreeSet<(Instant, u64)>,
     /// Reused by every message.
     wanted: Vec<Wanted>,
+    pub(super) take_overs: TakeOvers,
 }
 
 impl State {
@@ -76,6 +79,7 @@ impl State {
             journal: Journal::default(),
             due: BTreeSet::new(),
             wanted: Vec::new(),
+            take_overs: TakeOvers::default(),
         }
     }
 

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Most devices that one table may ask for.
 pub const MAX_COUNT: u32 = 20_000;
 
+/// Longest client id that one may choose, in bytes.
+const MAX_CLIENT_ID: usize = 256;
+
 /// A `[[sensor]]` or `[[actuator]]` table: one device, or `count` of them.
 ///
 /// ```
@@ -35,6 +38,9 @@ pub struct DeviceConfig {
     pub id: Option<String>,
     /// Group of the device, the second level of its topic. Default: the lab's.
     pub group: Option<String>,
+    /// MQTT client id, used as it is (1 to 256 bytes); with `count`, `-1`, `-2` … are added. Default:
+    /// `<root>_<group>_<device>_<word>`, where the word is random and kept with the lab's data.
+    pub client_id: Option<String>,
     /// What a person calls it.
     pub label: Option<String>,
     /// How many such devices; with more than one, `-1`, `-2` … are added to the id.
@@ -123,6 +129,7 @@ impl DeviceConfig {
             isolation: None,
             id: None,
             group: None,
+            client_id: None,
             label: None,
             count: one(),
             interval_s: interval_s(),
@@ -167,10 +174,21 @@ impl DeviceConfig {
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
         let id = self.id.as_ref().unwrap_or(&self.kind);
-        match self.count {
-            1 => vec![id.clone()],
-            n => (1..=n).map(|i| format!("{id}-{i}")).collect(),
+        self.numbered(id).collect()
+    }
+
+    /// The client ids of the devices that this table asks for; `None` for those that have the default one.
+    pub(crate) fn client_ids(&self) -> Vec<Option<String>> {
+        match &self.client_id {
+            Some(id) => self.numbered(id).map(Some).collect(),
+            None => vec![None; self.count as usize],
         }
+    }
+
+    /// `word` for one device; for several, the word with the number of each.
+    fn numbered<'a>(&self, word: &'a str) -> impl Iterator<Item = String> + use<'a> {
+        let one = self.count == 1;
+        (1..=self.count).map(move |i| if one { word.to_owned() } else { format!("{word}-{i}") })
     }
 
     /// What is wrong with the options themselves, whatever kinds exist.
@@ -183,6 +201,12 @@ impl DeviceConfig {
             {
                 wrong(&[key], format!("`{word}` cannot be part of a topic: {error}"));
             }
+        }
+        if let Some(id) = &self.client_id
+            && let Err(problem) = check_client_id(id)
+        {
+            let short: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
+            wrong(&["client_id"], format!("`{short}` {problem}"));
         }
         if !(1..=MAX_COUNT).contains(&self.count) {
             wrong(&["count"], format!("`{}` must be from 1 to {MAX_COUNT}", self.count));
@@ -218,6 +242,18 @@ impl DeviceConfig {
         }
         problems
     }
+}
+
+/// Checks a client id. MQTT allows more (MQTT-3.1.3-5); brokers and people who read a log do not.
+fn check_client_id(id: &str) -> Result<(), String> {
+    crate::text::text(id)?;
+    if id.contains(char::is_control) {
+        return Err("contains a control character".into());
+    }
+    if id.len() > MAX_CLIENT_ID {
+        return Err(format!("is longer than {MAX_CLIENT_ID} bytes"));
+    }
+    Ok(())
 }
 
 /// The `will` of a device: what the broker publishes when the device is gone without a goodbye.

@@ -22,6 +22,9 @@ pub struct LinkConfig {
     /// Client identifier (1 to 65,535 bytes). A broker disconnects the older of two clients with
     /// the same one (MQTT-3.1.4-3).
     pub client_id: String,
+    /// Client identifier that this client had before. The session that a broker keeps for it is ended before the
+    /// first connection of this link: its will would be published later, and its messages wait for nobody.
+    pub former_client_id: Option<String>,
     /// Protocol version to begin with. A broker that refuses MQTT 5 is spoken to in 3.1.1.
     pub version: Version,
     /// User name and password.
@@ -42,10 +45,15 @@ pub struct LinkConfig {
     pub spool_capacity: usize,
     /// What happens to a message for which the spool has no room.
     pub spool_policy: SpoolPolicy,
-    /// Where accepted messages are kept as well, so that they survive the process. Two links with one
-    /// client id must not share it. None: in memory alone.
+    /// Where accepted messages are kept as well, so that they survive the process; `None`: in memory alone.
     #[cfg(feature = "disk-spool")]
     pub disk: Option<super::DiskSpool>,
+    /// Name under which `disk` keeps the messages of this link; `None`: its client id. Two links must not share it.
+    #[cfg(feature = "disk-spool")]
+    pub spool_name: Option<String>,
+    /// Name under which an earlier version kept them; what is left there is sent by this link.
+    #[cfg(feature = "disk-spool")]
+    pub former_spool_name: Option<String>,
     /// Received messages waiting in [`Events`](super::Events), at most (1 or more). When they are
     /// that many, the link stops reading from the broker until some were taken. It is the Receive
     /// Maximum too: an MQTT 5 broker has no more than this many of QoS 1 and 2 under way without
@@ -91,6 +99,7 @@ impl LinkConfig {
         Self {
             brokers: vec![broker.into()],
             client_id: client_id.into(),
+            former_client_id: None,
             version: Version::default(),
             credentials: None,
             keep_alive: Duration::from_secs(30),
@@ -101,6 +110,10 @@ impl LinkConfig {
             spool_policy: SpoolPolicy::default(),
             #[cfg(feature = "disk-spool")]
             disk: None,
+            #[cfg(feature = "disk-spool")]
+            spool_name: None,
+            #[cfg(feature = "disk-spool")]
+            former_spool_name: None,
             incoming_capacity: 1_000,
             session_expiry: Duration::from_secs(3_600),
             keep_session: false,

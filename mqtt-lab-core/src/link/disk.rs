@@ -5,6 +5,7 @@
 //! until it works, and then brings it in line with what the links hold.
 
 mod folder;
+mod rename;
 mod store;
 mod stored;
 
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A folder for the messages of any number of links: what [`Link::publish`](super::Link::publish)
 /// accepted at QoS 1 or 2 is written before it returns, and removed when its end is known.
 ///
-/// The next link with the same client id sends what was left, before its births and before anything
+/// The next link with the same [`spool_name`](super::LinkConfig::spool_name) sends what was left, before its births and before anything
 /// new. So a kill of the process (`kill -9`) loses nothing; with `sync` neither does a power cut.
 /// Across processes a message may arrive twice, at QoS 2 as well: nobody knows what the broker had.
 ///

@@ -21,6 +21,14 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// Another client uses the same client id: the broker disconnects the two in turn. Reported once; meanwhile the
+    /// link waits longer, up to twice the longest [`backoff`](super::LinkConfig::backoff), before it reconnects.
+    ClientIdContested {
+        /// What happens, and what to do, in words.
+        reason: String,
+    },
+    /// The other client with the same client id seems to be gone: a connection has lasted for minutes.
+    ClientIdFree,
     /// Messages of QoS 0 were discarded: there was no room for them, and a publisher waited for room in the
     /// spool, so that acknowledgements behind them had to be read.
     Discarded {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::contest::Evidence;
 use super::outgoing::Violation;
 use super::{LinkConfig, Version};
 use crate::frame::Malformed;
@@ -62,11 +63,17 @@ impl Failure {
                 };
                 format!("broker {broker} refuses {who}: {}", reason::text(*code))
             }
+            Self::Refused { code: reason::CLIENT_ID, .. } => format!(
+                "broker {broker} refuses the client id `{}` ({} bytes): choose one that it takes with the option \
+                 `client_id`; some brokers of 3.1.1 take at most 23 of the characters `0-9 a-z A-Z`",
+                config.client_id,
+                config.client_id.len()
+            ),
             Self::Refused { code, .. } => {
                 format!("broker {broker} refuses client `{}`: {}", config.client_id, reason::text(*code))
             }
             Self::Disconnected(reason::TAKEN_OVER) => {
-                format!("broker {broker}: another client uses the client id `{}`", config.client_id)
+                Evidence::ReasonCode.describe(broker, &config.client_id)
             }
             other => format!("broker {broker}: {}", crate::Error::with_causes(other)),
         }
@@ -92,6 +99,17 @@ mod tests {
         let text = refused.describe("127.0.0.1:1883", &config);
         assert_eq!(text, "broker 127.0.0.1:1883 refuses user `x`: bad user name or password");
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_refused_client_id_comes_with_what_to_do() {
+        let config = LinkConfig::new("b:1", "lab_demo_temperature_1a2b3c4d");
+        let text =
+            Failure::Refused { version: Version::V311, code: reason::CLIENT_ID }.describe("b:1", &config);
+        assert!(
+            text.starts_with("broker b:1 refuses the client id `lab_demo_temperature_1a2b3c4d` (29 bytes)")
+        );
+        assert!(text.contains("`client_id`"), "{text}");
     }
 
     #[test]

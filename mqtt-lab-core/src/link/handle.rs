@@ -75,6 +75,20 @@ impl Link {
         Ok((Self { shared: Arc::clone(&shared), _last: last }, Events::new(shared)))
     }
 
+    /// Ends the session that the first broker of `config` keeps for its client id, whatever waits in it; a connection
+    /// of another client with this id is ended, too. Neither will nor subscriptions of `config` are used.
+    ///
+    /// # Errors
+    ///
+    /// Why the broker could not be asked to, in words.
+    pub async fn end_session(config: LinkConfig) -> Result<(), String> {
+        validate::config(&config).map_err(|error| error.to_string())?;
+        super::handshake::end_session(&config).await.map_err(|failure| {
+            let broker = config.brokers.first().map_or("", String::as_str);
+            failure.describe(broker, &config)
+        })
+    }
+
     /// Accepts a message into the spool; with [`SpoolPolicy::Block`] waits while that is full.
     ///
     /// Messages leave in the order in which they were accepted. Dropped at the `.await`, the message

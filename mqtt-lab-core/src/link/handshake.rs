@@ -30,6 +30,8 @@ pub(super) struct Peer {
     max_qos_311: Option<Qos>,
     /// How often it ended when asked.
     unanswered: u8,
+    /// The session of the client's former id was ended.
+    former_ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl Peer {
             will_retain: true,
             max_qos_311: None,
             unanswered: 0,
+            former_ended: false,
         }
     }
 
@@ -189,6 +192,10 @@ impl Peer {
         mut clean: bool,
         shared: &Shared,
     ) -> Result<Greeting, Failure> {
+        if let Some(former) = config.former_client_id.as_ref().filter(|_| !self.former_ended) {
+            self.end_session(version, config, former, shared).await?;
+            self.former_ended = true;
+        }
         // Clean Session of 3.1.1 lasts as long as the connection, so clearing takes one of its own.
         if clean && version == Version::V311 {
             let hello = Hello { config, clean: true, will: None };
@@ -209,6 +216,31 @@ impl Peer {
             greeting.connack.max_qos = most;
         }
         Ok(greeting)
+    }
+
+    /// Ends the session that the broker keeps for a client id, by a connection that begins a clean one.
+    async fn end_session(
+        &self,
+        version: Version,
+        config: &LinkConfig,
+        client_id: &str,
+        shared: &Shared,
+    ) -> Result<(), Failure> {
+        let config = LinkConfig { client_id: client_id.to_owned(), ..config.clone() };
+        match self.greet(version, Hello { config: &config, clean: true, will: None }, shared).await {
+            Ok(mut greeting) => {
+                farewell(&mut greeting.socket, version, &mut BytesMut::new(), shared).await;
+                tracing::info!(
+                    broker = self.address,
+                    client_id,
+                    "ended the session of a client id used before"
+                );
+                Ok(())
+            }
+            // A broker that does not admit this client id has no session of it.
+            Err(Failure::Refused { code, .. }) if code != reason::UNSUPPORTED_VERSION => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// TCP connection, CONNECT, CONNACK.
@@ -232,6 +264,29 @@ impl Peer {
                 }
                 Err(stopped)
             }
+        }
+    }
+}
+
+/// Ends the session that the first broker keeps for the client id of `config`.
+pub(super) async fn end_session(config: &LinkConfig) -> Result<(), Failure> {
+    let mut config = config.clone();
+    #[cfg(feature = "disk-spool")]
+    {
+        config.disk = None;
+    }
+    let shared = Shared::new(&config);
+    let mut peer = Peer::new(config.brokers.first().cloned().unwrap_or_default());
+    loop {
+        let version = peer.version(&config);
+        let attempt = peer.end_session(version, &config, &config.client_id, &shared);
+        let failure = match timeout(config.connect_timeout, attempt).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Timeout(config.connect_timeout),
+        };
+        if !(config.version == Version::V5 && peer.learn(&failure)) {
+            return Err(failure);
         }
     }
 }

@@ -164,6 +164,11 @@ impl Inbox {
         self.ready.push_back(Acknowledgement::Pubcomp { id, known });
     }
 
+    /// Whether everything that came before a message on the present connection was acknowledged.
+    pub(super) fn is_oldest(&self, ticket: Ticket) -> bool {
+        ticket.connection == self.connection && ticket.number == self.first
+    }
+
     /// The next acknowledgement to write.
     pub(super) fn poll(&mut self) -> Option<Acknowledgement> {
         let next = self.ready.pop_front();

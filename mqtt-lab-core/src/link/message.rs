@@ -153,6 +153,13 @@ impl Incoming {
         Self::ack_all([self]);
     }
 
+    /// Whether all messages of QoS 1 and 2 that came before this one on the present connection were acknowledged;
+    /// false at QoS 0, and for a message of an earlier connection.
+    #[must_use]
+    pub fn is_oldest_unacknowledged(&self) -> bool {
+        self.ack.as_ref().is_some_and(Acknowledger::is_oldest)
+    }
+
     /// As [`Incoming::ack`] of each message; the link hears of them once, and writes them together.
     pub fn ack_all(messages: impl IntoIterator<Item = Self>) {
         let acknowledgers = messages.into_iter().filter_map(|message| message.ack);

@@ -29,6 +29,7 @@
 
 mod backoff;
 mod config;
+mod contest;
 mod delivery;
 #[cfg(feature = "disk-spool")]
 mod disk;

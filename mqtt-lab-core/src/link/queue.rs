@@ -174,7 +174,10 @@ mod tests {
         while let Some(event) = queue.next().await.0 {
             count += 1;
             match event {
-                Event::Message(_) | Event::Discarded { .. } => {}
+                Event::Message(_)
+                | Event::Discarded { .. }
+                | Event::ClientIdContested { .. }
+                | Event::ClientIdFree => {}
                 Event::Disconnected { .. } => assert!(std::mem::take(&mut connected)),
                 Event::Connected { .. } => assert!(!std::mem::replace(&mut connected, true)),
             }

@@ -106,7 +106,8 @@ impl Shared {
         #[cfg(feature = "disk-spool")]
         let (store, left) = match &config.disk {
             Some(disk) => {
-                let (store, left) = disk.load(&config.client_id);
+                let name = config.spool_name.as_deref().unwrap_or(&config.client_id);
+                let (store, left) = disk.load(name, config.former_spool_name.as_deref());
                 (Some(store), left)
             }
             None => (None, Vec::new()),
@@ -419,6 +420,11 @@ pub(super) struct Acknowledger {
 impl Acknowledger {
     pub(super) fn new(shared: &Arc<Shared>, ticket: Ticket) -> Self {
         Self { shared: Arc::clone(shared), ticket: Some(ticket) }
+    }
+
+    /// Whether everything before the message on its connection was acknowledged.
+    pub(super) fn is_oldest(&self) -> bool {
+        self.ticket.is_some_and(|ticket| locked(&self.shared.inbox).is_oldest(ticket))
     }
 
     /// All those of one link in a row wake it once.

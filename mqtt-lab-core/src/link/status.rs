@@ -23,6 +23,9 @@ pub struct LinkStatus {
     pub downgrades: Vec<String>,
     /// Why there is no connection; `None` while connected.
     pub error: Option<String>,
+    /// That another client uses the same client id, and what to do; `None` if nothing points to it. Kept while the
+    /// link is connected in between.
+    pub contested: Option<String>,
     /// Messages taken into the spool, births not counted.
     pub accepted: u64,
     /// Messages that came to a good end (QoS 0: written; else acknowledged).

@@ -1,9 +1,13 @@
 //! The task of a link: connects, speaks, connects again, through the list of brokers.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::contest::Contest;
 use super::failure::Failure;
 use super::handshake::{Greeting, Peer, is_over, stoppable};
 use super::plug::while_in;
@@ -12,7 +16,6 @@ use super::shared::{Shared, locked};
 use super::status::count;
 use super::{Event, LinkConfig, Plug};
 use crate::panicked::caught_in;
-use crate::reason;
 
 /// Runs a link to its end. Dropped, even before it began, it ends the link as well: a runtime that is
 /// shut down does that.
@@ -50,6 +53,7 @@ struct Task<'a> {
     /// Attempts that failed since the last connection.
     failed: usize,
     backoff: Backoff,
+    contest: Contest,
 }
 
 impl<'a> Task<'a> {
@@ -59,8 +63,8 @@ impl<'a> Task<'a> {
             locked(&shared.outgoing).start_ids_at(rand::random());
         }
         let peers = config.brokers.iter().cloned().map(Peer::new).collect();
-        let backoff = Backoff::new(config.backoff);
-        Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff }
+        let (backoff, contest) = (Backoff::new(config.backoff), Contest::new(config.backoff.1));
+        Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff, contest }
     }
 
     async fn run(&mut self) {
@@ -71,12 +75,14 @@ impl<'a> Task<'a> {
                 return;
             }
             let clean = !self.config.keep_session && self.session_at != Some(self.at);
-            match self.peers[self.at].connect(&self.config, clean, self.shared).await {
+            let greeting = self.peers[self.at].connect(&self.config, clean, self.shared).await;
+            let since = Instant::now();
+            match greeting {
                 Err(Failure::Stopped) => return,
                 Err(failure) => self.refused(&failure),
                 Ok(greeting) => match self.speak(greeting).await {
                     End::Stopped => return,
-                    End::Lost { failure, progress } => self.lost(&failure, progress),
+                    End::Lost { failure, progress } => self.lost(&failure, progress, since.elapsed()),
                 },
             }
             // Through the whole list first, unless a connection was lost: then that broker again.
@@ -88,7 +94,8 @@ impl<'a> Task<'a> {
 
     /// Waits before the next attempt to connect. An error: the link is to end.
     async fn pause(&mut self) -> Result<(), Failure> {
-        let wait = self.backoff.wait(rand::random());
+        let usual = self.backoff.wait(rand::random());
+        let wait = self.contest.wait(rand::random()).unwrap_or(usual);
         stoppable(self.shared, tokio::time::sleep(wait)).await
     }
 
@@ -125,7 +132,11 @@ impl<'a> Task<'a> {
         });
         self.shared.queue.push(Event::Connected { session_present, broker });
         let mut plug = self.shared.plug.subscribe();
-        let end = while_in(&mut plug, pin!(session.run())).await;
+        let end = {
+            let running = pin!(session.run());
+            let connection = pin!(while_in(&mut plug, running));
+            until_uncontested(connection, &mut self.contest, &self.config, self.shared).await
+        };
         drop(session);
         let end = end.unwrap_or(End::Lost { failure: Failure::Unplugged, progress: true });
         self.shared.lost();
@@ -133,14 +144,23 @@ impl<'a> Task<'a> {
     }
 
     /// The connection is gone.
-    fn lost(&mut self, failure: &Failure, progress: bool) {
-        // Two clients with one id throw each other out; they should not do it at full speed. And a
-        // broker that accepts and then closes, without any answer, is as good as down.
-        if progress && !matches!(failure, Failure::Disconnected(reason::TAKEN_OVER)) {
+    fn lost(&mut self, failure: &Failure, progress: bool, lasted: Duration) {
+        if let Some(evidence) = self.contest.lost(failure, lasted, Instant::now()) {
+            let reason = evidence.describe(&self.peers[self.at].address, &self.config.client_id);
+            tracing::warn!("{reason}");
+            self.shared.update(|status| status.contested = Some(reason.clone()));
+            self.shared.queue.push(Event::ClientIdContested { reason });
+        }
+        // A broker that accepts and then closes, without any answer, is as good as down.
+        if progress {
             self.backoff.reset();
         }
         let reason = failure.describe(&self.peers[self.at].address, &self.config);
-        tracing::warn!(client = %self.config.client_id, error = %reason, "connection lost");
+        // Of a contest there was a line already.
+        match self.contest.wait(0.0) {
+            None => tracing::warn!(client = %self.config.client_id, error = %reason, "connection lost"),
+            Some(_) => tracing::debug!(client = %self.config.client_id, error = %reason, "connection lost"),
+        }
         self.shared.update(|status| {
             (status.connected, status.subscribed) = (false, false);
             status.error = Some(reason.clone());
@@ -158,7 +178,27 @@ impl<'a> Task<'a> {
             tracing::warn!(client = %self.config.client_id, %error, "not connected");
             self.shared.update(|status| status.error = Some(error));
         }
+        self.contest.refused();
         self.failed += 1;
         self.at = (self.at + 1) % self.peers.len();
     }
+}
+
+/// Runs a connection to its end. One that lasts long enough ends a contest for the client id.
+async fn until_uncontested<T>(
+    mut connection: Pin<&mut impl Future<Output = T>>,
+    contest: &mut Contest,
+    config: &LinkConfig,
+    shared: &Shared,
+) -> T {
+    if let Some(quiet) = contest.ends_after() {
+        if let Ok(end) = tokio::time::timeout(quiet, connection.as_mut()).await {
+            return end;
+        }
+        contest.end();
+        tracing::info!(client = %config.client_id, "no other client uses this client id any more");
+        shared.update(|status| status.contested = None);
+        shared.queue.push(Event::ClientIdFree);
+    }
+    connection.await
 }

@@ -17,6 +17,9 @@ fn invalid(field: &'static str, problem: impl Into<String>) -> LinkError {
 pub(super) fn config(config: &LinkConfig) -> Result<(), LinkError> {
     brokers(&config.brokers)?;
     text(&config.client_id).map_err(|problem| invalid("client_id", problem))?;
+    if let Some(former) = &config.former_client_id {
+        text(former).map_err(|problem| invalid("former_client_id", problem))?;
+    }
     if let Some(login) = &config.credentials {
         text(&login.user).map_err(|problem| invalid("credentials", format!("user {problem}")))?;
         if login.password.len() > LONGEST_STRING {

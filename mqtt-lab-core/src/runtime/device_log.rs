@@ -127,6 +127,8 @@ impl Subject {
             Self::Error(Cause::Reading | Cause::Pace) => "reading".into(),
             Self::Error(Cause::Start | Cause::Liveness) => "the device".into(),
             Self::Error(Cause::Setting | Cause::Discarded) => "setting".into(),
+            Self::Error(Cause::Twin) => "being the only sender".into(),
+            Self::Error(Cause::ClientId) => "the client id".into(),
             Self::Command(Some(channel)) => format!("`{channel}`"),
             Self::Command(None) => "commands".into(),
             Self::Unsent => "sending".into(),

@@ -6,6 +6,7 @@ mod reading;
 mod recreating;
 mod sending;
 mod swap;
+mod twins;
 
 use super::commands::{Commands, REMEMBERED};
 use super::device_log::{DeviceLog, Level, Subject};
@@ -15,6 +16,7 @@ use super::inputs::Inputs;
 use super::instance::{Answer, Instance, InstanceError};
 use super::liveness::{Liveness, Sign};
 use super::publisher::Publisher;
+use super::twin::Twin;
 use super::{DeviceSpec, Ears, Heard, Leave, Swap};
 use crate::link::{Event, Events, Link, LinkConfig, LinkError, Subscription};
 use crate::panicked::caught_in;
@@ -84,6 +86,7 @@ pub(crate) struct DeviceTask {
     errors: Errors,
     log: DeviceLog,
     flood: Flood,
+    twin: Twin,
     liveness: Liveness,
     /// A cooperative instance has blocked a worker: the next one gets its own thread.
     blocks: bool,
@@ -135,6 +138,7 @@ enum Wake {
     Sign(Sign),
     NextEvent,
     Sources,
+    Twin,
     /// The device begins, perhaps with what another one had received.
     Inherited,
     Started(Result<Instance, InstanceError>),
@@ -180,6 +184,7 @@ impl DeviceTask {
             face.description = Arc::clone(publisher.description());
         });
         let liveness = Liveness::alive(spec.read_timeout());
+        let twin = Twin::new(spec.address().info().to_string(), publisher.boot());
         Ok(Self {
             spec,
             publisher,
@@ -194,6 +199,7 @@ impl DeviceTask {
             errors,
             log,
             flood: Flood::default(),
+            twin,
             liveness,
             blocks: false,
             pause: FIRST_PAUSE,
@@ -266,6 +272,7 @@ impl DeviceTask {
             Wake::Sign(sign) => Box::pin(self.sign(sign)).await,
             Wake::NextEvent => self.start_reading(),
             Wake::Sources => Box::pin(self.report_sources()).await,
+            Wake::Twin => Box::pin(self.attend_twin()).await,
             Wake::Inherited => Box::pin(self.restore_inputs()).await,
             Wake::Started(instance) => Box::pin(self.started(instance)).await,
             Wake::Restart => self.restart(),
@@ -300,6 +307,7 @@ impl DeviceTask {
             sign = self.liveness.sign(), if up => Wake::Sign(sign),
             () = sleep_until(self.next_event), if up && !polled && idle => Wake::NextEvent,
             () = at(self.inputs.due()) => Wake::Sources,
+            () = at(self.twin.due()) => Wake::Twin,
             _ = timers.ticks.tick(), if up && polled => Wake::Tick,
             _ = timers.stats.tick() => Wake::Stats,
         }
@@ -353,16 +361,22 @@ fn link_config(spec: &DeviceSpec, publisher: &Publisher) -> LinkConfig {
     config.birth = publisher.birth();
     config.supervisor = Some(spec.supervisor.clone());
     config.incoming_capacity = BACKLOG;
+    config.former_client_id = spec.end_former_session.then(|| spec.former_client_id());
     (config.spool_capacity, config.spool_policy) = (spec.config.spool_messages, spec.config.when_full);
     #[cfg(feature = "disk-spool")]
     {
         config.disk = spec.disk.clone();
+        config.spool_name = Some(spec.spool_name());
+        config.former_spool_name = Some(spec.former_client_id());
     }
-    config.subscriptions =
-        vec![Subscription::new(spec.address().all_commands().to_string(), Qos::AtLeastOnce)];
+    let subscribe = |topic: String| Subscription::new(topic, Qos::AtLeastOnce);
     let inputs = Inputs::new(spec);
-    config
-        .subscriptions
-        .extend(inputs.topics().into_iter().map(|topic| Subscription::new(topic, Qos::AtLeastOnce)));
+    let inputs = inputs.topics().into_iter().map(|topic| subscribe(topic.to_owned()));
+    let commands = subscribe(spec.address().all_commands().to_string());
+    // Its own description, to notice another program that runs the same device.
+    let mut info = subscribe(spec.address().info().to_string());
+    info.no_local = true;
+    config.subscriptions = inputs.filter(|input| input.filter != info.filter).collect();
+    config.subscriptions.extend([commands, info]);
     config
 }

@@ -25,6 +25,10 @@ pub(crate) enum Cause {
     Discarded,
     /// Readings are late or too many. Ends with the next reading that is not.
     Pace,
+    /// Another program runs the same device. Ends when it has ended.
+    Twin,
+    /// Another client uses the same client id. Ends when it has ended.
+    ClientId,
 }
 
 /// A channel that follows a channel of another device.
@@ -106,7 +110,9 @@ impl Errors {
 
     /// Another plugin has nothing to do with what went wrong in the old one.
     pub(crate) fn replaced(&mut self) {
-        self.0.retain(|cause, _| matches!(cause, Cause::Discarded | Cause::Source(_)));
+        self.0.retain(|cause, _| {
+            matches!(cause, Cause::Discarded | Cause::Source(_) | Cause::Twin | Cause::ClientId)
+        });
     }
 
     /// All of them in words; empty if there is none.

@@ -19,6 +19,7 @@ mod publisher;
 mod sampler;
 mod source;
 mod spec;
+mod twin;
 
 pub(crate) use construct::{CONSTRUCTING, construct, problems_of, some_at_a_time, unknown_names};
 pub(crate) use device_task::DeviceTask;

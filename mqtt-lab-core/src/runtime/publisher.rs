@@ -5,7 +5,7 @@ use super::controls::Controls;
 use super::sampler::Sampler;
 use crate::link::Publish;
 use crate::{Description, Reading};
-use mqtt_lab_wire::{Channel, Info, Qos, State, Stats, Value};
+use mqtt_lab_wire::{BootId, Channel, Info, Qos, State, Stats, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -102,6 +102,11 @@ impl Publisher {
         let own = [address.error().to_string(), address.state().to_string(), address.info().to_string()];
         messages.extend(own.map(cleared));
         messages
+    }
+
+    /// The boot id of this run.
+    pub(crate) const fn boot(&self) -> BootId {
+        self.sampler.boot()
     }
 
     pub(crate) const fn description(&self) -> &Arc<Description> {

@@ -3,7 +3,7 @@
 use crate::config::{DeviceConfig, MqttConfig};
 use crate::link::{Credentials, Will};
 use crate::supervisor::Supervisor;
-use crate::{Kind, Settings};
+use crate::{Identity, Kind, Settings};
 use mqtt_lab_wire::{Address, Info, Qos, State, Topic, WillInfo};
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ pub(crate) struct DeviceSpec {
     /// Which table it came from, counted from 0.
     pub(crate) table: usize,
     pub(crate) root: String,
+    /// Last part of the client id.
+    pub(crate) identity: Identity,
+    /// Whether brokers may keep a session under the client id of an earlier version.
+    pub(crate) end_former_session: bool,
     pub(crate) group: String,
     pub(crate) id: String,
     pub(crate) kind: Kind,
@@ -91,9 +95,22 @@ impl DeviceSpec {
         self.kind.takes_over()
     }
 
-    /// One MQTT session per device and lab.
+    /// The configured client id, else `<root>_<group>_<device>_<word>`.
     pub(crate) fn client_id(&self) -> String {
+        let default = || self.identity.client_id(&self.root, &self.group, &self.id);
+        self.config.client_id.clone().unwrap_or_else(default)
+    }
+
+    /// The client id that version 0.1.0 gave this device.
+    pub(crate) fn former_client_id(&self) -> String {
         format!("{}-{}-{}", self.root.replace('/', "-"), self.group, self.id)
+    }
+
+    /// The name under which the spool keeps messages of this device. It does not depend on the client id, so
+    /// that what waits is delivered by whoever runs the device next in this folder.
+    #[cfg(feature = "disk-spool")]
+    pub(crate) fn spool_name(&self) -> String {
+        format!("{}/{}/{}", self.root, self.group, self.id)
     }
 
     pub(crate) fn qos(&self) -> Qos {

@@ -96,6 +96,8 @@ impl Work for Reader {
                 Some(Event::Connected { session_present, .. }) => {
                     self.intake.connected(session_present, now_us());
                 }
+                Some(Event::ClientIdContested { reason }) => self.health.ingest.fails(reason),
+                Some(Event::ClientIdFree) => self.health.ingest.works(),
                 Some(Event::Disconnected { .. }) => self.intake.disconnected(now_us()).await,
                 Some(_) => {}
                 None => return Err("the connection to the broker has ended for good".to_owned()),

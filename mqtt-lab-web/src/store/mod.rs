@@ -44,8 +44,18 @@ pub trait Store: Send + Sync + 'static {
     /// Where it is, in words for people, without a password.
     fn place(&self) -> String;
 
-    /// A random word made with the database, the same ever after: the ingest's MQTT client id holds it.
+    /// A random word made with the database, the same ever after: every MQTT client id of the lab ends in it.
     fn identity(&self) -> &str;
+
+    /// Whether version 0.1.0 may have left a session of this database's ingest at the broker.
+    async fn has_former_session(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// That session is ended: [`has_former_session`](Store::has_former_session) is false from now on.
+    async fn former_session_ended(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Everything the dashboard shows before the first message comes. Ends the commands that an
     /// earlier process left pending, at `now_us`, as timed out. The newest sample of a series is the

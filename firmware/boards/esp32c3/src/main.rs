@@ -93,9 +93,16 @@ fn random() -> u64 {
     u64::from(random.random()) << 32 | u64::from(random.random())
 }
 
+/// The chip's own hardware address as a number.
+fn mac() -> u64 {
+    let address = esp_hal::efuse::base_mac_address();
+    address.as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 fn settings() -> Settings<'static> {
     let mut settings = Settings::new(DEVICE, "esp32c3", random());
     settings.group = GROUP;
+    settings.unique = Some(mac());
     settings.login = (!USER.is_empty()).then_some((USER, PASSWORD));
     settings.log = |line| println!("{line}");
     settings

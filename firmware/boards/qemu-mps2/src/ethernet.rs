@@ -133,6 +133,11 @@ impl Ethernet {
         Some(Self { mac: [a, b, c, d, e, f], frame })
     }
 
+    /// Its hardware address as a number: all that tells one emulated board from another.
+    pub(crate) fn number(&self) -> u64 {
+        self.mac.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     fn has_frame() -> bool {
         RX_FIFO_INF.read() >> 16 & 0xff != 0
     }

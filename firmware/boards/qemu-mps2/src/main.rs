@@ -106,7 +106,7 @@ async fn main(spawner: Spawner) {
     uart::init();
     let Some(peripherals) = Peripherals::take() else { host::exit(false) };
     clock::init(peripherals.SYST);
-    let Some((broker, settings)) = settings(host::arguments(ARGUMENTS.take())) else {
+    let Some((broker, mut settings)) = settings(host::arguments(ARGUMENTS.take())) else {
         log(format_args!("arguments: HOST:PORT DEVICE [USER PASSWORD]"));
         host::exit(false)
     };
@@ -114,6 +114,7 @@ async fn main(spawner: Spawner) {
         log(format_args!("no LAN9118: start QEMU with -nic user,model=lan9118"));
         host::exit(false)
     };
+    settings.unique = Some(device.number());
     let address = embassy_net::Config::dhcpv4(dhcp());
     let (stack, runner) = embassy_net::new(device, address, RESOURCES.take(), settings.random);
     match network(runner) {

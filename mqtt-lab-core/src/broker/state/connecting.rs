@@ -49,7 +49,7 @@ impl State {
         let known = self.names.get(connect.client_id.as_str()).copied();
         self.check_room(known)?;
         if let Some(session) = known {
-            self.take_over(session, connect.clean);
+            self.take_over(session, connect.clean, address);
         }
         let known = self.names.get(connect.client_id.as_str()).copied();
         let session = known.unwrap_or_else(|| self.begin(&connect));
@@ -70,11 +70,19 @@ impl State {
     }
 
     /// Ends what was before of a client that is back.
-    fn take_over(&mut self, number: u64, clean: bool) {
+    fn take_over(&mut self, number: u64, clean: bool, address: SocketAddr) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let over = clean || (session.online.is_some() && !session.lasts());
         let will = if let Some(online) = session.online.take() {
             self.online -= 1;
+            if self.take_overs.add(&session.client_id, Instant::now()) {
+                tracing::warn!(
+                    client_id = &*session.client_id,
+                    first = %online.address,
+                    second = %address,
+                    "two clients use one client id and disconnect each other; give one of them another client id"
+                );
+            }
             // Its task may have ended already.
             let _ = online.end.send(reason::TAKEN_OVER);
             session.outbox.disconnected();

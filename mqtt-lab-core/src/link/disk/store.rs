@@ -1,4 +1,4 @@
-//! The messages of one client id.
+//! The messages of one link.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ pub(in super::super) trait Holds: Send + Sync {
     fn count(&self) -> usize;
 }
 
-/// The messages of one client id.
+/// The messages of one link.
 #[derive(Debug)]
 pub(in super::super) struct Store {
     spool: DiskSpool,
@@ -33,11 +33,17 @@ pub(in super::super) struct Store {
 }
 
 impl DiskSpool {
-    /// What the links of a client id left, in the order in which it was accepted.
-    pub(in super::super) fn load(&self, client_id: &str) -> (Store, Vec<(u64, Publish)>) {
-        let prefix = prefix(client_id);
+    /// What the links of a name left, in the order in which it was accepted. What was left under the `former` name is
+    /// moved to the new one.
+    pub(in super::super) fn load(&self, name: &str, former: Option<&str>) -> (Store, Vec<(u64, Publish)>) {
+        let prefix = prefix(name);
         let left = match &*self.0.folder() {
-            Some(folder) => self.read(folder, client_id, &prefix),
+            Some(folder) => {
+                if let Some(former) = former {
+                    self.rename(folder, former, name);
+                }
+                self.read(folder, name, &prefix)
+            }
             None => None,
         };
         // Beyond every number that was counted from 0.
@@ -54,7 +60,7 @@ impl DiskSpool {
     }
 
     /// Reads what was left; what cannot be read is set aside. `None`: the folder cannot be read at all.
-    fn read(&self, folder: &Folder, client_id: &str, prefix: &[u8]) -> Option<Vec<(u64, Publish)>> {
+    fn read(&self, folder: &Folder, name: &str, prefix: &[u8]) -> Option<Vec<(u64, Publish)>> {
         let (mut left, mut unreadable) = (Vec::new(), Vec::new());
         for entry in folder.messages.prefix(prefix) {
             let (key, value) = match entry.into_inner() {
@@ -75,7 +81,7 @@ impl DiskSpool {
             }
         }
         for (_, reason) in &unreadable {
-            let what = format!("a message of client `{client_id}` in the spool");
+            let what = format!("a message of `{name}` in the spool");
             tracing::error!(what, reason, "set aside: it cannot be read");
             self.0.supervisor.set_aside(&self.0.part, what, reason);
         }
@@ -160,8 +166,8 @@ fn blocking<T>(long: bool, work: impl FnOnce() -> T) -> T {
     if long && many { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// The client id with its length first, so that none is the beginning of another.
-fn prefix(client_id: &str) -> Vec<u8> {
-    let length = u32::try_from(client_id.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes(), client_id.as_bytes()].concat()
+/// The name with its length first, so that none is the beginning of another.
+pub(super) fn prefix(name: &str) -> Vec<u8> {
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), name.as_bytes()].concat()
 }

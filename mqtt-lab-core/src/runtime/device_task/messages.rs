@@ -28,6 +28,8 @@ impl DeviceTask {
                 self.errors.failed(Cause::Discarded, &text);
                 self.show_errors().await;
             }
+            Event::ClientIdContested { reason } => self.contested(Some(&reason)).await,
+            Event::ClientIdFree => self.contested(None).await,
             Event::Disconnected { reason } => {
                 tracing::debug!(device = self.spec.name(), reason, "disconnected");
             }
@@ -37,7 +39,14 @@ impl DeviceTask {
     pub(super) async fn message(&mut self, message: Incoming) {
         let message = Acknowledged(Some(message));
         let Some(message) = &message.0 else { return };
-        if self.inputs.follows(&message.topic) {
+        if self.twin.describes(&message.topic) {
+            self.described(message).await;
+            // A device may follow a channel of its own.
+            if self.inputs.describes(&message.topic) {
+                self.inputs.described(&message.topic, &message.payload);
+                self.forgive_sources().await;
+            }
+        } else if self.inputs.follows(&message.topic) {
             self.input(message).await;
         } else if self.inputs.describes(&message.topic) {
             self.inputs.described(&message.topic, &message.payload);

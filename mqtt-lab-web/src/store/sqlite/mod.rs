@@ -14,6 +14,7 @@ mod connections;
 mod counts;
 mod devices;
 mod files;
+mod former_session;
 mod heal;
 mod load;
 mod open;
@@ -104,6 +105,16 @@ impl Store for SqliteStore {
 
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    async fn has_former_session(&self) -> Result<bool, StoreError> {
+        former_session::exists(&self.readers()).await.during("read which client ids were used")
+    }
+
+    async fn former_session_ended(&self) -> Result<(), StoreError> {
+        let mut writing = self.writing().await?;
+        let done = former_session::ended(&mut writing.connection).await;
+        writing.end(done, "note which client ids are used").await
     }
 
     async fn load(&self, now_us: i64) -> Result<Snapshot, StoreError> {

@@ -117,7 +117,10 @@ pub(super) async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreE
 pub(super) async fn identity(pool: &SqlitePool) -> sqlx::Result<String> {
     let made = format!("{:08x}", rand::random::<u32>());
     let insert = "insert into meta (key, value) values ('identity', $1) on conflict do nothing";
-    sqlx::query(insert).bind(made).execute(pool).await?;
+    let is_new = sqlx::query(insert).bind(made).execute(pool).await?.rows_affected() > 0;
+    if is_new {
+        super::former_session::ended(&mut *pool.acquire().await?).await?;
+    }
     sqlx::query_scalar("select value from meta where key = 'identity'").fetch_one(pool).await
 }
 
