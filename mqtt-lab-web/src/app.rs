@@ -89,6 +89,7 @@ pub(crate) struct LabView {
     pub(crate) broker: BrokerView,
     pub(crate) store: StoreView,
     started_ms: Millis,
+    now_ms: Millis,
     pub(crate) counts: LabCounts,
     /// Parts that do not work, or were restarted.
     pub(crate) parts: Vec<PartView>,
@@ -213,6 +214,7 @@ impl Shared {
             },
             store: StoreView { engine: self.store.engine(), error: self.health.database.status().cause },
             started_ms: Millis(self.started_us),
+            now_ms: Millis(now_us()),
             counts: LabCounts {
                 received: self.health.received.get(),
                 stored: self.health.stored.get(),

@@ -9,9 +9,18 @@ let offsetMs = 0;
 export function learn(date) {
   const serverMs = date ? Date.parse(date) + 500 : NaN;
   if (Number.isNaN(serverMs)) return;
+  learnNow(serverMs);
+}
+
+/** Learns it from a message that was just sent. @param {number | undefined} serverMs */
+export function learnNow(serverMs) {
+  if (serverMs === undefined) return;
   const difference = serverMs - Date.now();
   offsetMs = Math.abs(difference) > TOLERANCE_MS ? difference : 0;
 }
+
+/** How far ahead of the lab's clock a sample may be; one beyond is of a clock that was set back since. */
+export const AHEAD_MS = 60_000;
 
 /** Now, in the server's milliseconds since the Unix epoch. */
 export function now() {

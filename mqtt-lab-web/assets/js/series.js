@@ -47,6 +47,13 @@ export class Series {
     this.version += 1;
   }
 
+  /** Forgets samples after `timeMs`: those of a clock that was set back. @param {number} timeMs */
+  forgetAfter(timeMs) {
+    if (!(this.last > timeMs)) return;
+    this.length = this.lowerBound(timeMs);
+    this.version += 1;
+  }
+
   /** Adds points as the API gives them. @param {[number, any][]} points */
   add(points) {
     for (const [timeMs, value] of points) if (typeof value !== "string") this.push(timeMs, Number(value));

@@ -1,6 +1,6 @@
 // What the browser knows of the lab: devices, samples, commands. Filled by messages, read by the views.
 
-import { now } from "./clock.js";
+import { AHEAD_MS, learnNow, now } from "./clock.js";
 import { Series } from "./series.js";
 
 const KEEP_MS = 31 * 60_000;
@@ -135,7 +135,9 @@ export function apply(message) {
     case "removed": return remove(keyOf(message));
     case "samples": return addSamples(message.samples);
     case "command": return setCommand(message.command);
-    case "lab": return setLab(message.lab);
+    case "lab":
+      learnNow(message.lab.now_ms);
+      return setLab(message.lab);
     case "notice":
       noticeIsLive = true;
       return setNotice(message.notice);
@@ -165,24 +167,31 @@ function remove(key) {
 function addSamples(samples) {
   const touched = new Set();
   for (const [id, timeMs, value, bytes] of samples) {
-    if (typeof value !== "string") seriesOf(id).push(timeMs, Number(value));
+    if (typeof value !== "string") {
+      const series = seriesOf(id);
+      if (timeMs < series.last) series.forgetAfter(Math.max(timeMs, now() + AHEAD_MS));
+      series.push(timeMs, Number(value));
+    }
     const owner = owners.get(id);
     if (!owner) continue;
     const [device, channel] = owner;
     device.last_seen_ms = now();
     channel.bytes = bytes;
-    if (timeMs >= (channel.time_ms ?? 0)) Object.assign(channel, { value, time_ms: timeMs });
+    if (!isNewer(channel.time_ms, timeMs)) Object.assign(channel, { value, time_ms: timeMs });
     touched.add(keyOf(device));
   }
   emit("samples", touched);
 }
+
+/** Whether a sample is newer than another and not of the future. @param {number | null} timeMs @param {number} otherMs */
+const isNewer = (timeMs, otherMs) => timeMs !== null && timeMs > otherMs && timeMs <= now() + AHEAD_MS;
 
 /** `next`, with the values of `known` where those are newer: both travel on their own paths.
  * @param {Device | undefined} known @param {Device} next */
 function newer(known, next) {
   for (const channel of next.channels) {
     const old = known?.channels.find((other) => other.name === channel.name);
-    if (old && (old.time_ms ?? 0) > (channel.time_ms ?? 0)) {
+    if (old && isNewer(old.time_ms, channel.time_ms ?? 0)) {
       Object.assign(channel, { value: old.value, time_ms: old.time_ms, bytes: old.bytes });
     }
   }
