@@ -270,11 +270,11 @@ impl Peer {
 
 /// Ends the session that the first broker keeps for the client id of `config`.
 pub(super) async fn end_session(config: &LinkConfig) -> Result<(), Failure> {
-    let mut config = config.clone();
-    #[cfg(feature = "disk-spool")]
-    {
-        config.disk = None;
-    }
+    let config = LinkConfig {
+        #[cfg(feature = "disk-spool")]
+        disk: None,
+        ..config.clone()
+    };
     let shared = Shared::new(&config);
     let mut peer = Peer::new(config.brokers.first().cloned().unwrap_or_default());
     loop {
