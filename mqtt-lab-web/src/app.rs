@@ -164,7 +164,7 @@ impl Shared {
             self.health.clock.works();
             return;
         };
-        let (senders, behind_s) = (suspicion.senders, suspicion.behind_us / 1_000_000);
+        let (senders, behind_s) = (suspicion.senders, (suspicion.behind_us + 500_000) / 1_000_000);
         let (hours, minutes, seconds) = (behind_s / 3_600, behind_s / 60 % 60, behind_s % 60);
         self.health.clock.fails(format!(
             "this computer's clock is behind those of {senders} devices, which agree: {hours}:{minutes:02}:{seconds:02}"

@@ -95,7 +95,8 @@ impl Lab {
         Self::start_by(program(), folder, file, broker)
     }
 
-    fn start_by(mut command: Command, folder: &Path, file: Option<&Path>, broker: &str) -> Self {
+    /// As `start_at`, of a program with an environment of its own.
+    pub(crate) fn start_by(mut command: Command, folder: &Path, file: Option<&Path>, broker: &str) -> Self {
         command.arg("run").args(file);
         command.args(["--web", "127.0.0.1:0", "--broker", broker, "--store"]);
         command.arg(folder.join("lab.sqlite")).current_dir(folder);
