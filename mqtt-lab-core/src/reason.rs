@@ -7,6 +7,7 @@ pub(crate) const FAILURE: u8 = 0x80;
 #[cfg(feature = "broker")]
 pub(crate) use brokers::*;
 pub(crate) const UNSUPPORTED_VERSION: u8 = 0x84;
+pub(crate) const CLIENT_ID: u8 = 0x85;
 pub(crate) const BAD_LOGIN: u8 = 0x86;
 pub(crate) const NOT_AUTHORIZED: u8 = 0x87;
 pub(crate) const TAKEN_OVER: u8 = 0x8E;
@@ -21,7 +22,6 @@ mod brokers {
     pub(crate) const NO_SUBSCRIPTION: u8 = 0x11;
     pub(crate) const MALFORMED: u8 = 0x81;
     pub(crate) const PROTOCOL_ERROR: u8 = 0x82;
-    pub(crate) const CLIENT_ID: u8 = 0x85;
     pub(crate) const SERVER_BUSY: u8 = 0x89;
     pub(crate) const SHUTTING_DOWN: u8 = 0x8B;
     pub(crate) const AUTHENTICATION_METHOD: u8 = 0x8C;
@@ -36,7 +36,7 @@ mod brokers {
         match code {
             0 => 0,
             super::UNSUPPORTED_VERSION => 1,
-            CLIENT_ID => 2,
+            super::CLIENT_ID => 2,
             super::BAD_LOGIN => 4,
             super::NOT_AUTHORIZED => 5,
             _ => 3,

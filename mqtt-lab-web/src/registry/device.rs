@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mqtt_lab_wire::{BootId, Channel, Datatype, Info, State, Value};
+use mqtt_lab_wire::{Channel, Datatype, Info, State, Value};
 
-use crate::store::{Counts, DeviceId, Last, ReceiveWindow, SavedDevice, SavedSeries, SeriesId, StateChange};
+use super::boots::Boots;
+use super::senders::Senders;
+use crate::store::{Counts, DeviceId, Last, SavedDevice, SavedSeries, SeriesId, StateChange};
 
 /// A device, with all that the page shows of it.
 #[derive(Debug)]
@@ -22,8 +24,10 @@ pub(crate) struct Device {
     pub(crate) counts: Counts,
     pub(crate) refusal: Option<String>,
     pub(crate) last_seen_us: Option<i64>,
-    /// What arrived of its latest life: keeps repetitions away from the page before the store sees them.
-    pub(crate) life: Option<(BootId, ReceiveWindow)>,
+    /// What arrived of its latest runs.
+    pub(crate) boots: Boots,
+    /// Whether several senders take turns.
+    pub(crate) senders: Senders,
     /// Channels that have a series.
     pub(crate) channels: BTreeMap<String, ChannelState>,
 }
@@ -59,7 +63,8 @@ impl Device {
             counts: Counts::default(),
             refusal: None,
             last_seen_us: None,
-            life: None,
+            boots: Boots::default(),
+            senders: Senders::default(),
             channels: BTreeMap::new(),
         }
     }
@@ -77,7 +82,8 @@ impl Device {
             counts: saved.counts,
             refusal: saved.refusal,
             last_seen_us: saved.last_seen_us,
-            life: saved.life,
+            boots: Boots::of(saved.life),
+            senders: Senders::default(),
             channels: BTreeMap::new(),
         };
         (saved.group, saved.device, device)
@@ -107,6 +113,16 @@ impl Device {
             state.last = saved.last;
         } else {
             state.series.push((saved.datatype, saved.id));
+        }
+    }
+
+    /// What is wrong with it, in its own words and those of the senders.
+    pub(crate) fn shown_error(&self) -> Option<String> {
+        match (self.error.clone(), self.senders.text()) {
+            // A device of this kind says so itself.
+            (Some(own), Some(_)) if own.contains("another program runs this device") => Some(own),
+            (Some(own), Some(senders)) => Some(format!("{own}; {senders}")),
+            (own, senders) => own.or(senders),
         }
     }
 

@@ -1,7 +1,9 @@
 //! All devices of the lab as they are known now: written by ingest, read by the API and the live hub.
 
+mod boots;
 mod device;
 mod samples;
+mod senders;
 mod states;
 mod view;
 

@@ -8,7 +8,7 @@ use mqtt_lab_wire::{Channel, Datatype, Sample, SampleTime, Value};
 use super::Registry;
 use super::device::{Device, guess};
 use crate::live::Fresh;
-use crate::store::{DeviceId, Last, NewSample, NewSeries, ReceiveWindow, SeriesId, WhenMeasured};
+use crate::store::{DeviceId, Last, NewSample, NewSeries, SeriesId, WhenMeasured};
 
 /// The end of the year 9999: later times are mistakes.
 const LAST_US: i64 = 253_402_300_799_999_999;
@@ -87,7 +87,16 @@ impl Registry {
             });
         };
         let (step, fresh) = device.note((channel, series), sample, value, arrival, replayed);
+        // Repeated samples are not fresh.
+        let new_senders = fresh.is_some() && !replayed && device.note_sender(sample, arrival.now_us);
+        let senders = device.senders.text().filter(|_| new_senders);
         drop(inner);
+        if new_senders {
+            self.hub.device(group, name);
+        }
+        if let Some(text) = senders {
+            tracing::warn!(device = format!("{group}/{name}"), "{text}");
+        }
         if let Some(fresh) = fresh {
             self.hub.sample(series, fresh);
         }
@@ -168,30 +177,22 @@ impl Device {
         (Step::Write(new), fresh)
     }
 
-    /// Notes the number in the window of the present life; true: it came before.
+    /// Notes the number in the window of its boot; true: it came before.
     fn note_number(&mut self, sample: &Sample<'_>, replayed: bool) -> bool {
-        let Some((boot, n)) = sample.number else { return false };
-        match &mut self.life {
-            Some((present, window)) if *present == boot => !window.insert(n),
-            // An old retained sample does not end the present life.
-            Some(_) if replayed => false,
-            life => {
-                let mut window = ReceiveWindow::default();
-                window.insert(n);
-                *life = Some((boot, window));
-                false
-            }
-        }
+        sample.number.is_some_and(|(boot, n)| self.boots.repeats(boot, n, replayed))
+    }
+
+    /// Notes who sent a sample; true: there are several now, or no longer.
+    fn note_sender(&mut self, sample: &Sample<'_>, now_us: i64) -> bool {
+        sample.number.is_some_and(|(boot, _)| self.senders.note(boot, now_us))
     }
 
     /// When the sender without a clock booted, as the store will compute it.
     fn boot_us(&mut self, sample: &Sample<'_>, arrival: &Arrival, replayed: bool) -> i64 {
         let Some(SampleTime::SinceBoot(ms)) = sample.time else { return 0 };
         let now = arrival.now_us.saturating_sub(micros(ms));
-        let present = sample.number.map(|(boot, _)| boot);
-        let Some((_, window)) = self.life.as_mut().filter(|(boot, _)| Some(*boot) == present) else {
-            return now;
-        };
+        let window = sample.number.and_then(|(boot, _)| self.boots.window(boot));
+        let Some(window) = window else { return now };
         if replayed { window.epoch_us.unwrap_or(now) } else { *window.epoch_us.get_or_insert(now) }
     }
 }
