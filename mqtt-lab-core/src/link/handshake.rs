@@ -270,16 +270,12 @@ impl Peer {
 
 /// Ends the session that the first broker keeps for the client id of `config`.
 pub(super) async fn end_session(config: &LinkConfig) -> Result<(), Failure> {
-    let config = LinkConfig {
-        #[cfg(feature = "disk-spool")]
-        disk: None,
-        ..config.clone()
-    };
-    let shared = Shared::new(&config);
+    // One that publishes nothing, and needs no spool.
+    let shared = Shared::new(&LinkConfig::new("", &config.client_id));
     let mut peer = Peer::new(config.brokers.first().cloned().unwrap_or_default());
     loop {
-        let version = peer.version(&config);
-        let attempt = peer.end_session(version, &config, &config.client_id, &shared);
+        let version = peer.version(config);
+        let attempt = peer.end_session(version, config, &config.client_id, &shared);
         let failure = match timeout(config.connect_timeout, attempt).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(failure)) => failure,

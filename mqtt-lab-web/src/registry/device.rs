@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use mqtt_lab_wire::{BootId, Datatype, Info, Note, State};
+use mqtt_lab_wire::{Datatype, Info, Note, State};
 
+use super::boots::Boots;
 use super::described::Rule;
 use super::remarks::{Remarks, WrongClock};
+use super::senders::Senders;
 use crate::store::{
-    ChannelSettings, Counts, DeviceId, Last, ReceiveWindow, SavedDevice, SavedSeries, SeriesId, StateChange,
+    ChannelSettings, Counts, DeviceId, Last, SavedDevice, SavedSeries, SeriesId, StateChange,
 };
 
 /// A device, with all that the page shows of it.
@@ -25,8 +27,10 @@ pub(crate) struct Device {
     pub(crate) counts: Counts,
     pub(crate) refusal: Option<String>,
     pub(crate) last_seen_us: Option<i64>,
-    /// What arrived of its latest life: keeps repetitions away from the page before the store sees them.
-    pub(crate) life: Option<(BootId, ReceiveWindow)>,
+    /// What arrived of its latest runs.
+    pub(crate) boots: Boots,
+    /// Whether several senders take turns.
+    pub(crate) senders: Senders,
     /// Channels that have a series.
     pub(crate) channels: BTreeMap<String, ChannelState>,
     /// What a person said of its channels.
@@ -73,7 +77,8 @@ impl Device {
             counts: Counts::default(),
             refusal: None,
             last_seen_us: None,
-            life: None,
+            boots: Boots::default(),
+            senders: Senders::default(),
             channels: BTreeMap::new(),
             settings: BTreeMap::new(),
             refusals: Remarks::default(),
@@ -94,7 +99,7 @@ impl Device {
             counts: saved.counts,
             refusal: saved.refusal,
             last_seen_us: saved.last_seen_us,
-            life: saved.life,
+            boots: Boots::of(saved.life),
             settings: saved.settings,
             ..Self::new(saved.id)
         };
@@ -130,6 +135,16 @@ impl Device {
             state.last = saved.last;
         } else {
             state.series.push((saved.datatype, saved.id));
+        }
+    }
+
+    /// What is wrong with it, in its own words and those of the senders.
+    pub(crate) fn shown_error(&self) -> Option<String> {
+        match (self.error.clone(), self.senders.text()) {
+            // A device of this kind says so itself.
+            (Some(own), Some(_)) if own.contains("another program runs this device") => Some(own),
+            (Some(own), Some(senders)) => Some(format!("{own}; {senders}")),
+            (own, senders) => own.or(senders),
         }
     }
 

@@ -1,10 +1,12 @@
 //! All devices of the lab as they are known now: written by ingest, read by the API and the live hub.
 
+mod boots;
 mod clocks;
 mod described;
 mod device;
 mod remarks;
 mod samples;
+mod senders;
 mod states;
 mod view;
 

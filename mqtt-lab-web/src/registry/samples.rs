@@ -99,16 +99,19 @@ impl Registry {
         };
         let changed = device.remark(channel, sample.value, datatype, meaning.note);
         let (step, fresh) = device.note((channel, series), sample, value, arrival, replayed);
-        let clock = match (device.id, device.clock) {
-            (id, Some(clock)) => (id, clock.ahead_us()),
-            (id, None) => (id, None),
-        };
+        // Repeated samples are not fresh.
+        let new_senders = fresh.is_some() && !replayed && device.note_sender(sample, arrival.now_us);
+        let senders = device.senders.text().filter(|_| new_senders);
+        let clock = (device.id, device.clock.and_then(|clock| clock.ahead_us()));
         if sample.time.is_some() {
             inner.compare_clocks(clock, arrival.now_us);
         }
         drop(inner);
-        if changed {
+        if changed || new_senders {
             self.hub.device(group, name);
+        }
+        if let Some(text) = senders {
+            tracing::warn!(device = format!("{group}/{name}"), "{text}");
         }
         if let Some(fresh) = fresh {
             self.hub.sample(series, fresh);
@@ -265,28 +268,20 @@ impl Device {
         (Step::Write(new), fresh)
     }
 
-    /// Notes the number in the window of the present life; true: it came before.
+    /// Notes the number in the window of its boot; true: it came before.
     fn note_number(&mut self, number: Option<(BootId, u64)>, replayed: bool) -> bool {
-        let Some((boot, n)) = number else { return false };
-        match &mut self.life {
-            Some((present, window)) if *present == boot => !window.insert(n),
-            // An old retained sample does not end the present life.
-            Some(_) if replayed => false,
-            life => {
-                let mut window = ReceiveWindow::default();
-                window.insert(n);
-                *life = Some((boot, window));
-                false
-            }
-        }
+        number.is_some_and(|(boot, n)| self.boots.repeats(boot, n, replayed))
+    }
+
+    /// Notes who sent a sample; true: there are several now, or no longer.
+    fn note_sender(&mut self, sample: &Received<'_>, now_us: i64) -> bool {
+        sample.number.is_some_and(|(boot, _)| self.senders.note(boot, now_us))
     }
 
     /// When the sample was measured, as the store will compute it.
     fn measured_us(&mut self, when: WhenMeasured, number: Option<(BootId, u64)>) -> i64 {
         let mut unknown = ReceiveWindow::default();
-        let present = number.map(|(boot, _)| boot);
-        let life = self.life.as_mut().filter(|(boot, _)| Some(*boot) == present);
-        let window = life.map_or(&mut unknown, |(_, window)| window);
+        let window = number.and_then(|(boot, _)| self.boots.window(boot)).unwrap_or(&mut unknown);
         match when {
             WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us) => t_us,
             WhenMeasured::SinceBoot { ms, arrived_us, fresh } => window.since_boot(ms, arrived_us, fresh),

@@ -114,7 +114,7 @@ impl DeviceView {
             announced: info.is_some(),
             state: device.state.map_or("unknown", |change| change.state.as_str()),
             state_since_ms: device.state.map(|change| Millis(change.t_us)),
-            error: device.error.clone(),
+            error: device.shown_error(),
             last_seen_ms: device.last_seen_us.map(Millis),
             trigger: info.and_then(|info| info.trigger),
             payload: info.and_then(|info| info.payload),
