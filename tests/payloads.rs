@@ -1,4 +1,4 @@
-//! What strangers send, through the real program: `docs/payloads.md` in cases.
+//! Payloads of foreign clients, through the real program: the rules of `docs/payloads.md` as cases.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What strangers send: clients that nobody configured for the lab.
+//! Payloads of foreign clients, which nobody configured for the lab.
 //!
 //! The rules are those of `docs/payloads.md`. [`Message`] tells a sample from an object, [`Members`] takes an object
 //! apart, [`Written`] finds out what a channel means by a value.

@@ -106,7 +106,7 @@ impl<'a> Sample<'a> {
 
     /// Reads a payload of either form. Unknown fields are ignored.
     ///
-    /// What strangers send is messier: [`Message`](crate::Message) reads that.
+    /// [`Message`](crate::Message) reads what foreign clients send, which is messier.
     ///
     /// # Errors
     ///

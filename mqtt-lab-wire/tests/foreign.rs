@@ -1,4 +1,4 @@
-//! What strangers send, and what it means; the cases through the whole program are in the lab's own tests.
+//! Payloads of foreign clients and what they mean. `tests/payloads.rs` of the program tests them end to end.
 
 #![cfg(feature = "alloc")]
 

@@ -847,8 +847,8 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What a stranger may send on a channel.
-fn stranger() -> impl Strategy<Value = Vec<u8>> {
+/// Payloads that a foreign client may send on a channel.
+fn foreign() -> impl Strategy<Value = Vec<u8>> {
     let parts = [
         "21.5",
         "nan",
@@ -891,7 +891,7 @@ proptest! {
     /// what they are.
     #[test]
     fn no_payload_is_dropped_in_silence_or_changes_a_series(
-        messages in prop::collection::vec((prop::sample::select(vec!["lab/g/d", "lab/g/d/a", "lab/g/d/b"]), stranger()), 0..80)
+        messages in prop::collection::vec((prop::sample::select(vec!["lab/g/d", "lab/g/d/a", "lab/g/d/b"]), foreign()), 0..80)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
