@@ -139,13 +139,19 @@ impl Device {
         arrival: &Arrival,
         replayed: bool,
     ) -> (Step, Option<Fresh>) {
-        let repeated = self.note_number(sample, replayed);
+        let number = sample.number.filter(|_| !(replayed && self.is_from_before(sample)));
+        let repeated = number.is_some_and(|(boot, n)| self.boots.repeats(boot, n, replayed));
         let boot_us = self.boot_us(sample, arrival, replayed);
         let Some(state) = self.channels.get_mut(channel) else { return (Step::Old, None) };
         state.connection = arrival.connection;
         let unknown = sample.number.is_none() && sample.time.is_none();
         let same = state.last.as_ref().is_some_and(|last| last.value == value);
-        if replayed && (repeated || (unknown && same)) {
+        // Without a count, a retained sample is the one that is known by its time.
+        let at_known_time = match sample.time {
+            Some(SampleTime::Unix(t_us)) => state.last.as_ref().is_some_and(|last| last.t_us == t_us),
+            _ => unknown,
+        };
+        if replayed && (repeated || (same && number.is_none() && at_known_time)) {
             return (Step::Old, None);
         }
         let when = match sample.time {
@@ -172,14 +178,15 @@ impl Device {
         if !replayed {
             self.last_seen_us = Some(arrival.now_us);
         }
-        let number = sample.number;
         let new = NewSample { device: self.id, series, value, when, number, arrived_us: arrival.now_us };
         (Step::Write(new), fresh)
     }
 
-    /// Notes the number in the window of its boot; true: it came before.
-    fn note_number(&mut self, sample: &Sample<'_>, replayed: bool) -> bool {
-        sample.number.is_some_and(|(boot, n)| self.boots.repeats(boot, n, replayed))
+    /// Whether a retained sample is from before this lab listened. It has a value, but its number begins no count:
+    /// what is missing until the next one was not sent to this lab.
+    fn is_from_before(&self, sample: &Sample<'_>) -> bool {
+        let known_time = matches!(sample.time, Some(SampleTime::Unix(_)));
+        known_time && sample.number.is_some_and(|(boot, n)| self.boots.is_from_before(boot, n))
     }
 
     /// Notes who sent a sample; true: there are several now, or no longer.
