@@ -228,7 +228,7 @@ async fn an_unreadable_message_in_the_spool_does_not_stop_its_device() {
         let database = fjall::Database::builder(&spool).open().expect("a database");
         let messages =
             database.keyspace("messages", fjall::KeyspaceCreateOptions::default).expect("a keyspace");
-        let client = "lab-demo-temperature";
+        let client = "lab/demo/temperature";
         let length = u32::try_from(client.len()).expect("short").to_be_bytes();
         let key = [length.as_slice(), client.as_bytes(), &7_u64.to_be_bytes()].concat();
         messages.insert(key, "rubbish").expect("inserted");

@@ -2,7 +2,8 @@
 //!
 //! A broker disconnects the older of two clients with one id (MQTT-3.1.4-3). If both reconnect at once, both are
 //! disconnected several times per second. MQTT 5 has reason code 0x8E for it; brokers of 3.1.1, and mosquitto before
-//! 2.1, just close the connection. Pure: the caller brings the time.
+//! 2.1, just close the connection, as a failing network does. A [witness](super::witness) tells which it was. Pure: the
+//! caller brings the time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use super::failure::Failure;
 use crate::reason;
 
 /// A connection that the broker closed sooner than this was a short one.
-const SHORT: Duration = Duration::from_secs(5);
-/// So many short connections within [`WITHIN`] are no accident. Restarts of a broker cause fewer.
-const MANY: usize = 4;
+pub(super) const SHORT: Duration = Duration::from_secs(5);
+/// After so many short connections within [`WITHIN`], the next one has a witness.
+const MANY: usize = 3;
 const WITHIN: Duration = Duration::from_secs(10);
 /// Upper end of the first wait in a contest; it doubles with each lost connection.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -46,8 +47,8 @@ enum State {
 pub(super) enum Evidence {
     /// The broker says so.
     ReasonCode,
-    /// The broker closes each connection soon after it was made.
-    ShortConnections,
+    /// The broker closes the connections with this client id soon after they were made, and others not.
+    Alone,
 }
 
 impl Evidence {
@@ -58,9 +59,9 @@ impl Evidence {
                 "broker {broker}: another client uses the client id `{client_id}`, too; give one of them another \
                  client id"
             ),
-            Self::ShortConnections => format!(
-                "broker {broker} closes each connection within seconds: another client probably uses the client id \
-                 `{client_id}`, too; give one of them another client id"
+            Self::Alone => format!(
+                "broker {broker} closes each connection with the client id `{client_id}` within seconds, and no other: \
+                 another client uses it, too; give one of them another client id"
             ),
         }
     }
@@ -72,11 +73,21 @@ impl Contest {
         Self { longest_wait: longest_backoff.saturating_mul(2), short: VecDeque::new(), state: State::Alone }
     }
 
-    /// A connection that lasted for `lasted` has ended. Returns evidence when a contest is noticed.
-    pub(super) fn lost(&mut self, failure: &Failure, lasted: Duration, now: Instant) -> Option<Evidence> {
+    /// A connection that lasted for `lasted` has ended; `alone`: a witness beside it did not. Returns evidence when a
+    /// contest is noticed.
+    pub(super) fn lost(
+        &mut self,
+        failure: &Failure,
+        lasted: Duration,
+        alone: bool,
+        now: Instant,
+    ) -> Option<Evidence> {
         let evidence = match failure {
             Failure::Disconnected(reason::TAKEN_OVER) => Some(Evidence::ReasonCode),
-            Failure::Closed | Failure::Lost(_) => self.count(lasted, now),
+            Failure::Closed | Failure::Lost(_) => {
+                self.count(lasted, now);
+                (alone && lasted < SHORT).then_some(Evidence::Alone)
+            }
             // Our own decision, or the broker named another reason.
             _ => return None,
         };
@@ -94,17 +105,21 @@ impl Contest {
         }
     }
 
-    fn count(&mut self, lasted: Duration, now: Instant) -> Option<Evidence> {
+    fn count(&mut self, lasted: Duration, now: Instant) {
         if lasted >= SHORT {
             self.short.clear();
-            return None;
+            return;
         }
         self.short.push_back(now);
         while self.short.len() > MANY {
             self.short.pop_front();
         }
-        let first = self.short.front().filter(|_| self.short.len() == MANY)?;
-        (now - *first <= WITHIN).then_some(Evidence::ShortConnections)
+    }
+
+    /// Whether the next connection is to have a witness.
+    pub(super) fn is_suspected(&self) -> bool {
+        let (Some(first), Some(last)) = (self.short.front(), self.short.back()) else { return false };
+        self.state == State::Alone && self.short.len() == MANY && *last - *first <= WITHIN
     }
 
     /// The broker could not be reached: it has other troubles.
@@ -139,13 +154,15 @@ mod tests {
 
     const BACKOFF: Duration = Duration::from_secs(30);
 
-    /// Connections of `lasted` with `pause` between them, closed without a reason. Returns when a contest was noticed.
-    fn closed(lasted: Duration, pause: Duration) -> Option<Duration> {
+    /// Connections of `lasted` with `pause` between them, closed without a reason and, if there was a witness, `alone`.
+    /// Returns when a contest was noticed.
+    fn closed(lasted: Duration, pause: Duration, alone: bool) -> Option<Duration> {
         let (start, mut contest) = (Instant::now(), Contest::new(BACKOFF));
         let mut now = start;
         (0..20).find_map(|_| {
             now += lasted + pause;
-            contest.lost(&Failure::Closed, lasted, now).map(|_| now - start)
+            let witness = contest.is_suspected();
+            contest.lost(&Failure::Closed, lasted, witness && alone, now).map(|_| now - start)
         })
     }
 
@@ -153,30 +170,31 @@ mod tests {
     fn a_reason_code_is_enough() {
         let mut contest = Contest::new(BACKOFF);
         let taken_over = Failure::Disconnected(reason::TAKEN_OVER);
-        let evidence = contest.lost(&taken_over, Duration::from_secs(3_600), Instant::now());
-        assert_eq!(evidence, Some(Evidence::ReasonCode));
-        assert_eq!(contest.lost(&taken_over, Duration::ZERO, Instant::now()), None, "it is known");
+        let mut lost = |lasted| contest.lost(&taken_over, lasted, false, Instant::now());
+        assert_eq!(lost(Duration::from_secs(3_600)), Some(Evidence::ReasonCode));
+        assert_eq!(lost(Duration::ZERO), None, "it is known");
     }
 
     #[test]
     fn short_connections_are_noticed_within_ten_seconds() {
         let ms = Duration::from_millis;
-        assert!(closed(ms(300), ms(300)).unwrap() < ms(10_000));
-        assert!(closed(ms(1_500), ms(700)).unwrap() < ms(10_000));
-        assert_eq!(closed(ms(6_000), ms(200)), None);
-        assert_eq!(closed(ms(100), ms(10_000)), None, "a broker that is down most of the time");
+        assert!(closed(ms(300), ms(300), true).unwrap() < ms(10_000));
+        assert!(closed(ms(1_500), ms(700), true).unwrap() < ms(10_000));
+        assert_eq!(closed(ms(6_000), ms(200), true), None);
+        assert_eq!(closed(ms(100), ms(10_000), true), None, "a broker that is down most of the time");
     }
 
     #[test]
-    fn a_broker_that_restarts_is_no_contest() {
+    fn a_network_that_fails_again_and_again_is_no_contest() {
+        let ms = Duration::from_millis;
+        assert_eq!(closed(ms(300), ms(300), false), None);
         let (mut contest, now) = (Contest::new(BACKOFF), Instant::now());
-        for _ in 0..20 {
-            assert_eq!(contest.lost(&Failure::Closed, Duration::ZERO, now), None);
-            contest.refused();
+        for failure in [Failure::Closed, Failure::Unplugged, Failure::Closed, Failure::Closed] {
+            assert_eq!(contest.lost(&failure, Duration::ZERO, false, now), None);
         }
-        for _ in 0..20 {
-            assert_eq!(contest.lost(&Failure::Unplugged, Duration::ZERO, now), None);
-        }
+        assert!(contest.is_suspected());
+        contest.refused();
+        assert!(!contest.is_suspected(), "the broker has ended");
     }
 
     #[test]
@@ -185,7 +203,7 @@ mod tests {
         assert_eq!((contest.wait(1.0), contest.ends_after()), (None, None));
         let waits: Vec<_> = (0..9)
             .map(|_| {
-                contest.lost(&Failure::Disconnected(reason::TAKEN_OVER), SHORT, Instant::now());
+                contest.lost(&Failure::Disconnected(reason::TAKEN_OVER), SHORT, false, Instant::now());
                 contest.wait(1.0).unwrap().as_secs()
             })
             .collect();

@@ -1,5 +1,7 @@
 //! From an address to an accepted connection, in the version and with the will the broker takes.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -241,6 +243,17 @@ impl Peer {
             Err(Failure::Refused { code, .. }) if code != reason::UNSUPPORTED_VERSION => Ok(()),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// A connection with a client id of its own, and nothing to do. `None`: the broker does not accept it.
+    pub(super) async fn witness(&self, version: Version, config: &LinkConfig) -> Option<Greeting> {
+        let client_id = format!("{}_{:04x}", config.client_id, rand::random::<u16>());
+        let mut config = LinkConfig { client_id, session_expiry: Duration::ZERO, ..config.clone() };
+        config.will = None;
+        // The link's own is woken for what there is to send.
+        let unused = Shared::new(&LinkConfig::new("", &config.client_id));
+        let greeting = self.greet(version, Hello { config: &config, clean: true, will: None }, &unused);
+        timeout(config.connect_timeout, greeting).await.ok()?.ok()
     }
 
     /// TCP connection, CONNECT, CONNACK.

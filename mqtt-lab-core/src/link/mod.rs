@@ -56,6 +56,7 @@ mod task;
 mod validate;
 mod watchdog;
 mod wire;
+mod witness;
 
 pub use config::{Credentials, LinkConfig, SpoolPolicy, Subscription, Version, Will};
 pub use delivery::{Delivered, Delivery};

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::contest::Contest;
+use super::contest::{self, Contest};
 use super::failure::Failure;
 use super::handshake::{Greeting, Peer, is_over, stoppable};
 use super::plug::while_in;
 use super::session::{End, Session};
 use super::shared::{Shared, locked};
 use super::status::count;
+use super::witness::{beside, outlives};
 use super::{Event, LinkConfig, Plug};
 use crate::panicked::caught_in;
 
@@ -54,6 +55,8 @@ struct Task<'a> {
     failed: usize,
     backoff: Backoff,
     contest: Contest,
+    /// A witness beside the last connection was not closed with it.
+    alone: bool,
 }
 
 impl<'a> Task<'a> {
@@ -64,7 +67,7 @@ impl<'a> Task<'a> {
         }
         let peers = config.brokers.iter().cloned().map(Peer::new).collect();
         let (backoff, contest) = (Backoff::new(config.backoff), Contest::new(config.backoff.1));
-        Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff, contest }
+        Self { shared, peers, config, at: 0, session_at: None, failed: 0, backoff, contest, alone: false }
     }
 
     async fn run(&mut self) {
@@ -135,9 +138,23 @@ impl<'a> Task<'a> {
         let end = {
             let running = pin!(session.run());
             let connection = pin!(while_in(&mut plug, running));
-            until_uncontested(connection, &mut self.contest, &self.config, self.shared).await
+            let suspected = self.contest.is_suspected();
+            let connection =
+                pin!(until_uncontested(connection, &mut self.contest, &self.config, self.shared));
+            let open = async {
+                if !suspected {
+                    std::future::pending::<()>().await;
+                }
+                self.peers[self.at].witness(version, &self.config).await
+            };
+            beside(connection, open, contest::SHORT).await
         };
         drop(session);
+        let (end, witness) = end;
+        self.alone = match witness {
+            Some(mut witness) => outlives(&mut witness).await,
+            None => false,
+        };
         let end = end.unwrap_or(End::Lost { failure: Failure::Unplugged, progress: true });
         self.shared.lost();
         end
@@ -145,7 +162,7 @@ impl<'a> Task<'a> {
 
     /// The connection is gone.
     fn lost(&mut self, failure: &Failure, progress: bool, lasted: Duration) {
-        if let Some(evidence) = self.contest.lost(failure, lasted, Instant::now()) {
+        if let Some(evidence) = self.contest.lost(failure, lasted, self.alone, Instant::now()) {
             let reason = evidence.describe(&self.peers[self.at].address, &self.config.client_id);
             tracing::warn!("{reason}");
             self.shared.update(|status| status.contested = Some(reason.clone()));

@@ -33,6 +33,13 @@ impl Boots {
         false
     }
 
+    /// Whether a number is from before everything that arrived of its boot. What is missing in between was published
+    /// before this lab listened, and is not lost.
+    pub(crate) fn is_from_before(&self, boot: BootId, n: u64) -> bool {
+        let window = self.0.iter().find(|(of, _)| *of == boot).map(|(_, window)| window);
+        window.and_then(ReceiveWindow::first).is_none_or(|first| n < first)
+    }
+
     /// What arrived of a boot.
     pub(crate) fn window(&mut self, boot: BootId) -> Option<&mut ReceiveWindow> {
         self.0.iter_mut().find(|(of, _)| *of == boot).map(|(_, window)| window)
@@ -54,5 +61,16 @@ mod tests {
         assert!(!boots.repeats(boot("old"), 7, true) && boots.window(boot("old")).is_none());
         assert!(!boots.repeats(boot("c"), 1, false) && !boots.repeats(boot("d"), 1, false));
         assert!(boots.window(boot("a")).is_none(), "forgotten");
+    }
+
+    #[test]
+    fn retained_numbers_from_before_are_no_beginning() {
+        let boot = "a".parse().expect("a boot id");
+        let mut boots = Boots::default();
+        assert!(boots.is_from_before(boot, 1));
+        boots.repeats(boot, 7, false);
+        assert!(
+            boots.is_from_before(boot, 3) && !boots.is_from_before(boot, 7) && !boots.is_from_before(boot, 9)
+        );
     }
 }

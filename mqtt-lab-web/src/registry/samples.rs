@@ -217,24 +217,32 @@ impl Device {
         replayed: bool,
     ) -> (Step, Option<Fresh>) {
         let now_us = arrival.now_us;
-        let repeated = self.note_number(sample.number, replayed);
+        let number = sample.number.filter(|_| !(replayed && self.is_from_before(sample)));
+        let repeated = self.note_number(number, replayed);
         let wrong = sample.time.and_then(|time| WrongClock::of(time, now_us));
-        if !replayed && (sample.time.is_some() || wrong.is_some()) {
+        if !replayed && sample.time.is_some() {
             self.clock = wrong;
         }
         let Some(state) = self.channels.get_mut(channel) else { return (Step::Old, None) };
         state.connection = arrival.connection;
-        let unknown = sample.number.is_none() && (sample.time.is_none() || wrong.is_some());
+        let unknown = number.is_none() && (sample.time.is_none() || wrong.is_some());
         let same = state.last.as_ref().is_some_and(|last| last.value == value);
-        if replayed && (repeated || (unknown && same)) {
+        // Without a count, a retained sample is the one that is known by its time.
+        let at_known_time = match sample.time {
+            Some(SampleTime::Unix(t_us)) if wrong.is_none() => {
+                state.last.as_ref().is_some_and(|last| last.t_us == t_us)
+            }
+            _ => unknown,
+        };
+        if replayed && (repeated || (same && number.is_none() && at_known_time)) {
             return (Step::Old, None);
         }
         let when = match sample.time {
             Some(SampleTime::Unix(t_us)) if is_plausible_time(t_us, now_us) => WhenMeasured::Known(t_us),
-            Some(SampleTime::Unix(t_us)) if sample.number.is_some() => {
+            Some(SampleTime::Unix(t_us)) if number.is_some() => {
                 WhenMeasured::WrongClock { t_us, arrived_us: now_us, fresh: !replayed }
             }
-            Some(SampleTime::SinceBoot(ms)) if sample.number.is_some() => {
+            Some(SampleTime::SinceBoot(ms)) if number.is_some() => {
                 WhenMeasured::SinceBoot { ms, arrived_us: now_us, fresh: !replayed }
             }
             Some(_) | None => {
@@ -242,7 +250,7 @@ impl Device {
                 WhenMeasured::Stamped(state.stamped_us)
             }
         };
-        let t_us = self.measured_us(when, sample.number);
+        let t_us = self.measured_us(when, number);
         let mut fresh = None;
         if !repeated && let Some(state) = self.channels.get_mut(channel) {
             state.bytes = Some(arrival.bytes);
@@ -262,7 +270,7 @@ impl Device {
             value,
             when,
             wrong_clock: wrong.is_some_and(|wrong| wrong.counts()),
-            number: sample.number,
+            number,
             arrived_us: now_us,
         };
         (Step::Write(new), fresh)
@@ -271,6 +279,13 @@ impl Device {
     /// Notes the number in the window of its boot; true: it came before.
     fn note_number(&mut self, number: Option<(BootId, u64)>, replayed: bool) -> bool {
         number.is_some_and(|(boot, n)| self.boots.repeats(boot, n, replayed))
+    }
+
+    /// Whether a retained sample is from before this lab listened. It has a value, but its number begins no count:
+    /// what is missing until the next one was not sent to this lab.
+    fn is_from_before(&self, sample: &Received<'_>) -> bool {
+        let known_time = matches!(sample.time, Some(SampleTime::Unix(_)));
+        known_time && sample.number.is_some_and(|(boot, n)| self.boots.is_from_before(boot, n))
     }
 
     /// Notes who sent a sample; true: there are several now, or no longer.

@@ -79,6 +79,12 @@ impl ReceiveWindow {
         (last + 1).saturating_sub(from) - self.covered() + self.given_up
     }
 
+    /// The lowest number that arrived; `None` if nothing has.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.ranges.first().map(|(first, _)| *first)
+    }
+
     /// How many different numbers arrived.
     #[must_use]
     pub fn arrived(&self) -> u64 {
