@@ -37,7 +37,8 @@ impl Bench {
         self.next += 1;
         let (device, series) = (self.device, self.series.id);
         let (value, when) = (Value::Float(1.0), WhenMeasured::Known(NOON + self.next));
-        let sample = NewSample { device, series, value, when, number: None, arrived_us: NOON };
+        let sample =
+            NewSample { device, series, value, when, wrong_clock: false, number: None, arrived_us: NOON };
         self.store.write(&[Write::Sample(sample)]).await.map(drop)
     }
 

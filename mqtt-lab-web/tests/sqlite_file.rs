@@ -137,7 +137,7 @@ async fn roll_ups_count_only_what_was_really_inserted() {
     let sample = |n: u64, t_us: i64, value: f64| {
         let number = Some(("k3f9".parse().unwrap(), n));
         let (when, value) = (WhenMeasured::Known(t_us), Value::Float(value));
-        Write::Sample(NewSample { device, series, value, when, number, arrived_us: NOON })
+        Write::Sample(NewSample { device, series, value, when, wrong_clock: false, number, arrived_us: NOON })
     };
     let batch = [
         sample(1, NOON, 4.0),

@@ -55,7 +55,15 @@ impl Bench {
     fn sample(&self, value: impl Into<Value>, when: WhenMeasured, number: Option<(&str, u64)>) -> Write {
         let number = number.map(|(boot, n)| (boot.parse::<BootId>().unwrap(), n));
         let (device, series) = (self.device, self.series.id);
-        Write::Sample(NewSample { device, series, value: value.into(), when, number, arrived_us: NOON })
+        Write::Sample(NewSample {
+            device,
+            series,
+            value: value.into(),
+            when,
+            wrong_clock: false,
+            number,
+            arrived_us: NOON,
+        })
     }
 
     async fn write(&self, batch: &[Write]) -> WriteReport {
@@ -82,6 +90,10 @@ fn series_of(device: DeviceId, channel: &str, datatype: Datatype) -> NewSeries {
 
 fn at(t_us: i64) -> WhenMeasured {
     WhenMeasured::Known(t_us)
+}
+
+fn wrong_clock(t_us: i64, arrived_us: i64) -> WhenMeasured {
+    WhenMeasured::WrongClock { t_us, arrived_us, fresh: true }
 }
 
 fn since_boot(ms: u64, arrived_us: i64) -> WhenMeasured {
@@ -206,6 +218,112 @@ async fn an_old_retained_sample_does_not_fix_the_boot(engine: &impl Engine) {
     assert_eq!(bench.write(&[live]).await.outcomes, [Outcome::Stored(NOON + 61 * SECOND)]);
     let next = bench.sample(2.0, since_boot(62_000, NOON + 70 * SECOND), Some(("k3f9", 62)));
     assert_eq!(bench.write(&[next]).await.outcomes, [Outcome::Stored(NOON + 62 * SECOND)]);
+}
+
+async fn the_offset_of_a_wrong_clock_is_fixed_once(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let first = bench.sample(1.0, wrong_clock(5 * SECOND, NOON), Some(("k3f9", 1)));
+    assert_eq!(bench.write(std::slice::from_ref(&first)).await.outcomes, [Outcome::Stored(NOON)]);
+    bench.store.close().await;
+    drop(bench);
+    let bench = Bench::new(engine).await;
+    // It comes 7 s late; its time is still corrected by the same offset.
+    let late = bench.sample(2.0, wrong_clock(7 * SECOND, NOON + 9 * SECOND), Some(("k3f9", 2)));
+    let other = bench.sample(3.0, wrong_clock(7 * SECOND, NOON + 9 * SECOND), Some(("next", 1)));
+    let report = bench.write(&[late, first, other]).await;
+    let stored = Outcome::Stored;
+    assert_eq!(report.outcomes, [stored(NOON + 2 * SECOND), Outcome::Duplicate, stored(NOON + 9 * SECOND)]);
+    let windows = bench.store.load(NOON).await.unwrap().devices[0].life.clone().unwrap();
+    assert!(windows.1.clock_offset_us.is_some() && windows.1.epoch_us.is_none());
+}
+
+async fn an_old_retained_sample_does_not_fix_the_offset(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let old = |t_us| WhenMeasured::WrongClock { t_us, arrived_us: NOON, fresh: false };
+    let report = bench
+        .write(&[
+            bench.sample(1.0, old(10 * SECOND), Some(("k3f9", 1))),
+            bench.sample(2.0, wrong_clock(70 * SECOND, NOON), Some(("k3f9", 61))),
+            bench.sample(3.0, old(11 * SECOND), Some(("k3f9", 2))),
+        ])
+        .await;
+    assert_eq!(report.outcomes, [NOON, NOON + 1, NOON - 59 * SECOND].map(Outcome::Stored));
+}
+
+async fn a_clock_that_is_set_meanwhile_gets_another_offset(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let (past, future) = (0, NOON + 1_000_000 * SECOND);
+    let times = [(past, 0), (future, 1), (future + SECOND, 3), (past, 4)];
+    let sample = |(n, (t_us, s)): (u64, (i64, i64))| {
+        bench.sample(1.0, wrong_clock(t_us, NOON + s * SECOND), Some(("k3f9", n)))
+    };
+    let batch: Vec<_> = (1..).zip(times).map(sample).collect();
+    let stored = [0, 1, 2, 4].map(|s| Outcome::Stored(NOON + s * SECOND));
+    assert_eq!(bench.write(&batch).await.outcomes, stored);
+}
+
+async fn samples_of_a_wrong_clock_are_counted(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let wrong = |write| match write {
+        Write::Sample(sample) => Write::Sample(NewSample { wrong_clock: true, ..sample }),
+        other => other,
+    };
+    let numbered = wrong(bench.sample(1.0, wrong_clock(0, NOON), Some(("k3f9", 1))));
+    let unnumbered = wrong(bench.sample(2.0, WhenMeasured::Stamped(NOON), None));
+    let right = bench.sample(3.0, at(NOON), None);
+    let counts = bench.write(&[numbered.clone(), numbered, unnumbered, right]).await.counts[0].1;
+    assert_eq!((counts.received, counts.stored, counts.wrong_clock), (4, 3, 2), "a repeated one only once");
+    bench.store.close().await;
+    let again = engine.open().await;
+    assert_eq!(again.load(NOON).await.unwrap().devices[0].counts, counts);
+}
+
+async fn a_message_without_a_value_is_counted_and_neither_lost_nor_stored(engine: &impl Engine) {
+    let bench = Bench::new(engine).await;
+    let (device, boot) = (bench.device, "k3f9".parse().unwrap());
+    let empty = |n: Option<u64>| {
+        let (number, arrived_us) = (n.map(|n| (boot, n)), NOON + SECOND);
+        Write::NoReading { device, number, arrived_us }
+    };
+    let sample = |n: u64| bench.sample(1.0, at(NOON + n as i64), Some(("k3f9", n)));
+    bench.write(&[sample(1), empty(Some(2)), sample(4), empty(None)]).await;
+    // It comes again, as it may at QoS 1.
+    let counts = bench.write(&[empty(Some(2))]).await.counts[0].1;
+    assert_eq!((counts.received, counts.stored, counts.refused, counts.no_reading), (2, 2, 0, 2));
+    assert_eq!(counts.numbered, Some(LostAndFound { duplicate: 1, lost: 1 }), "only number 3 is missing");
+    bench.store.close().await;
+    drop(bench);
+    let bench = Bench::new(engine).await;
+    assert_eq!(bench.write(&[empty(None)]).await.counts[0].1.no_reading, 3);
+    let saved = bench.store.load(NOON).await.unwrap().devices.remove(0);
+    assert_eq!((saved.counts.no_reading, saved.last_seen_us), (3, Some(NOON + SECOND)));
+    let life = bench.store.lives(device).await.unwrap()[0];
+    assert_eq!((life.stored, life.refused, life.no_reading, life.found.lost), (2, 0, 1, 1));
+}
+
+async fn a_sample_dated_tomorrow_is_not_the_last_value(engine: &impl Engine) {
+    for (datatype, now, tomorrow) in [
+        (Datatype::Float, Value::Float(21.5), Value::Float(99.0)),
+        (Datatype::Text, Value::from("now"), Value::from("tomorrow")),
+    ] {
+        let bench = Bench::with(engine, datatype).await;
+        let day = 86_400 * SECOND;
+        bench.write(&[bench.sample(tomorrow.clone(), at(NOON + day), None)]).await;
+        let last = async |now_us| {
+            let all = bench.store.load(now_us).await.unwrap().series;
+            let opened = NewSeries { now_us, ..series_of(bench.device, "temperature", datatype) };
+            let opened = bench.store.open_series(&opened).await.unwrap();
+            let loaded = all.into_iter().find(|series| series.id == bench.series.id).unwrap();
+            assert_eq!(loaded.last, opened.last);
+            loaded.last.map(|last| (last.t_us, last.value))
+        };
+        assert_eq!(last(NOON).await, None);
+        bench.write(&[bench.sample(now.clone(), at(NOON + 60 * SECOND), None)]).await;
+        assert_eq!(last(NOON - 1).await, None);
+        assert_eq!(last(NOON).await, Some((NOON + 60 * SECOND, now)));
+        assert_eq!(last(NOON + day).await, Some((NOON + day, tomorrow)));
+        bench.store.close().await;
+    }
 }
 
 async fn losses_are_counted_and_taken_back(engine: &impl Engine) {
@@ -505,6 +623,12 @@ stories! { Sqlite, sqlite:
     a_stamped_sample_is_always_new
     the_boot_of_a_sender_without_clock_is_fixed_once
     an_old_retained_sample_does_not_fix_the_boot
+    the_offset_of_a_wrong_clock_is_fixed_once
+    an_old_retained_sample_does_not_fix_the_offset
+    a_clock_that_is_set_meanwhile_gets_another_offset
+    samples_of_a_wrong_clock_are_counted
+    a_message_without_a_value_is_counted_and_neither_lost_nor_stored
+    a_sample_dated_tomorrow_is_not_the_last_value
     losses_are_counted_and_taken_back
     a_life_heard_of_from_its_beginning_loses_its_head_too
     each_life_has_its_own_counts

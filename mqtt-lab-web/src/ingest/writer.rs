@@ -184,6 +184,7 @@ impl Writer {
             Write::Life { device, .. } => format!("{}: a new boot", name(*device)),
             Write::Sent { device, .. } => format!("{}: its count of samples", name(*device)),
             Write::Refused { device, .. } => format!("{}: a refused message", name(*device)),
+            Write::NoReading { device, .. } => format!("{}: a message without a value", name(*device)),
             Write::State { device, .. } | Write::Said { device, .. } => {
                 format!("{}: its state", name(*device))
             }

@@ -152,6 +152,7 @@ impl Device {
         let t_us = match when {
             WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us) => t_us,
             WhenMeasured::SinceBoot { ms, .. } => boot_us.saturating_add(micros(ms)),
+            WhenMeasured::WrongClock { arrived_us, .. } => arrived_us,
         };
         let mut fresh = None;
         if !repeated {
@@ -164,7 +165,15 @@ impl Device {
             self.last_seen_us = Some(arrival.now_us);
         }
         let number = sample.number;
-        let new = NewSample { device: self.id, series, value, when, number, arrived_us: arrival.now_us };
+        let new = NewSample {
+            device: self.id,
+            series,
+            value,
+            when,
+            wrong_clock: false,
+            number,
+            arrived_us: arrival.now_us,
+        };
         (Step::Write(new), fresh)
     }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod fault;
+mod sender_clock;
 pub mod sqlite;
 mod types;
 mod window;
@@ -16,6 +17,7 @@ use mqtt_lab_wire::Value;
 
 pub use error::StoreError;
 pub use fault::Fault;
+pub use sender_clock::{EARLIEST_US, MAX_AHEAD_US, is_plausible};
 pub use types::{
     Command, CommandState, Counts, DeviceId, Generation, Healed, Last, LifeCounts, LostAndFound, NewSample,
     NewSeries, Outcome, Point, SavedDevice, SavedSeries, SavedVariable, SeriesId, Snapshot, StateCause,
@@ -46,13 +48,14 @@ pub trait Store: Send + Sync + 'static {
     fn identity(&self) -> &str;
 
     /// Everything the dashboard shows before the first message comes. Ends the commands that an
-    /// earlier process left pending, at `now_us`, as timed out.
+    /// earlier process left pending, at `now_us`, as timed out. The newest sample of a series is the
+    /// newest one that is at most [`MAX_AHEAD_US`] after `now_us`: one dated tomorrow is not its last value.
     async fn load(&self, now_us: i64) -> Result<Snapshot, StoreError>;
 
     /// The id of a device, which is made if need be.
     async fn open_device(&self, group: &str, device: &str, now_us: i64) -> Result<DeviceId, StoreError>;
 
-    /// A series, which is made if need be.
+    /// A series, which is made if need be. Its newest sample is chosen as in [`load`](Store::load).
     async fn open_series(&self, new: &NewSeries) -> Result<SavedSeries, StoreError>;
 
     /// Which database this is, among those that the store had.

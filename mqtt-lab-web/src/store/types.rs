@@ -119,6 +119,10 @@ pub struct Counts {
     pub stored: u64,
     /// Samples that were not usable.
     pub refused: u64,
+    /// Messages that said that there is no value.
+    pub no_reading: u64,
+    /// Samples in the database whose sender's time was implausible.
+    pub wrong_clock: u64,
     /// Only of a sender that numbers its samples.
     pub numbered: Option<LostAndFound>,
 }
@@ -145,6 +149,8 @@ pub struct LifeCounts {
     pub stored: u64,
     /// Samples that were not usable.
     pub refused: u64,
+    /// Messages that said that there is no value.
+    pub no_reading: u64,
     /// Those that arrived more than once, and those that did not arrive.
     pub found: LostAndFound,
 }
@@ -278,6 +284,16 @@ pub enum WhenMeasured {
         /// Whether the boot may be computed from it: not from a retained one, which is old.
         fresh: bool,
     },
+    /// An implausible time of a sender that numbers its samples. The first of a boot fixes by how much
+    /// its clock is wrong ([`ReceiveWindow::by_wrong_clock`]).
+    WrongClock {
+        /// What the sender's clock showed (µs since the Unix epoch).
+        t_us: i64,
+        /// When it arrived, in microseconds since the Unix epoch.
+        arrived_us: i64,
+        /// Whether the clock's offset may be computed from it: not from a retained one, which is old.
+        fresh: bool,
+    },
 }
 
 /// A checked sample on its way into the store.
@@ -291,6 +307,8 @@ pub struct NewSample {
     pub value: Value,
     /// When it was measured.
     pub when: WhenMeasured,
+    /// Whether its sender's time was implausible, whatever `when` is made of it. It is counted.
+    pub wrong_clock: bool,
     /// The sender's life and the sample's number in it.
     pub number: Option<(BootId, u64)>,
     /// When it arrived, in microseconds since the Unix epoch.
@@ -344,6 +362,15 @@ pub enum Write {
         /// Why.
         reason: String,
         /// The sender's life and the sample's number in it: it is not lost.
+        number: Option<(BootId, u64)>,
+        /// When it arrived, in microseconds since the Unix epoch.
+        arrived_us: i64,
+    },
+    /// A message that says that there is no value. It is counted, once if it has a number.
+    NoReading {
+        /// The device.
+        device: DeviceId,
+        /// The sender's boot id and the message's number in that boot: it is not lost.
         number: Option<(BootId, u64)>,
         /// When it arrived, in microseconds since the Unix epoch.
         arrived_us: i64,

@@ -27,6 +27,8 @@ pub struct ReceiveWindow {
     sent: u64,
     /// When the sender booted, where it has no clock (µs since the Unix epoch).
     pub epoch_us: Option<i64>,
+    /// What is added to the sender's times in microseconds, where its clock is wrong.
+    pub clock_offset_us: Option<i64>,
     /// The life was heard of from its beginning: what is missing before the first number that arrived
     /// is lost, too.
     pub whole: bool,

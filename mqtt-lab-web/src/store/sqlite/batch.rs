@@ -7,9 +7,9 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::bulk::Bulk;
 use super::cache::{Cache, LIVES, bind_life};
+use super::counts::{COUNTS, bind_counts};
 use super::placing::{self, Rows};
 use super::rollup::Rollups;
-use super::value::to_sql;
 use super::{commands, devices};
 use crate::store::{DeviceId, NewSample, Outcome, WhenMeasured, Write, WriteReport};
 
@@ -69,6 +69,18 @@ impl Writer<'_> {
                     None => known.refused += 1,
                 }
             }
+            Write::NoReading { device, number, arrived_us } => {
+                let known = self.device(*device).await?;
+                known.last_seen_us = known.last_seen_us.max(*arrived_us);
+                match number {
+                    Some(number) if !known.is_new(*number, *arrived_us) => {}
+                    Some((boot, _)) => {
+                        known.life(*boot, *arrived_us).no_reading += 1;
+                        known.no_reading += 1;
+                    }
+                    None => known.no_reading += 1,
+                }
+            }
             Write::State { device, change } => devices::add_state(self.connection, *device, change).await?,
             Write::Said { device, state, error } => {
                 devices::set_said(self.connection, *device, *state, error.as_deref()).await?;
@@ -105,7 +117,10 @@ impl Writer<'_> {
             placing::place(self.connection, self.cache, &mut self.rows, sample, t_us, may_repeat).await?;
         let device = self.device(sample.device).await?;
         match placed {
-            Some(_) => device.stored += 1,
+            Some(_) => {
+                device.stored += 1;
+                device.wrong_clock += u64::from(sample.wrong_clock);
+            }
             None => device.duplicate += 1,
         }
         Ok(placed.map_or(Outcome::Duplicate, Outcome::Stored))
@@ -141,52 +156,34 @@ impl Writer<'_> {
     }
 
     async fn write_counts(&mut self) -> sqlx::Result<Vec<(DeviceId, crate::store::Counts)>> {
-        let (mut rows, mut counts) = (Vec::new(), Vec::new());
         for id in &self.touched {
             let Some(device) = self.cache.devices.get_mut(id) else { continue };
             device.touched = false;
-            counts.push((*id, device.counts()));
-            rows.push((
-                *id,
-                [device.received, device.stored, device.duplicate, device.refused].map(to_sql),
-                device.refusal.clone(),
-                device.last_seen_us,
-            ));
         }
-        COUNTS
-            .run(self.connection, &rows, |query, (id, numbers, refusal, last_seen)| {
-                let query = numbers.iter().fold(query.bind(id.0), |query, number| query.bind(*number));
-                query.bind(refusal.clone()).bind(*last_seen)
-            })
-            .await?;
-        Ok(counts)
+        let devices = &self.cache.devices;
+        let rows: Vec<_> =
+            self.touched.iter().filter_map(|id| devices.get(id).map(|device| (*id, device))).collect();
+        COUNTS.run(self.connection, &rows, bind_counts).await?;
+        Ok(rows.into_iter().map(|(id, device)| (id, device.counts())).collect())
     }
 }
 
-/// When the sample was measured; fixes the boot of a life on its first sample.
+/// Returns when the sample was measured. The first one of a boot may fix when that was, or the error of its clock.
 fn when(device: &mut super::cache::Device, sample: &NewSample) -> i64 {
-    let (ms, arrived_us, fresh) = match sample.when {
-        WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us) => return t_us,
-        WhenMeasured::SinceBoot { ms, arrived_us, fresh } => (ms, arrived_us, fresh),
-    };
-    let since_us = i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000);
-    let Some((boot, _)) = sample.number else { return arrived_us };
-    let window = &mut device.life(boot, arrived_us).window;
-    let epoch_us = window.epoch_us.unwrap_or_else(|| arrived_us.saturating_sub(since_us));
-    if fresh {
-        window.epoch_us = Some(epoch_us);
+    let life = sample.number.map(|(boot, _)| device.life(boot, sample.arrived_us));
+    match (sample.when, life) {
+        (WhenMeasured::Known(t_us) | WhenMeasured::Stamped(t_us), _) => t_us,
+        (WhenMeasured::SinceBoot { ms, arrived_us, fresh }, Some(life)) => {
+            life.window.since_boot(ms, arrived_us, fresh)
+        }
+        (WhenMeasured::WrongClock { t_us, arrived_us, fresh }, Some(life)) => {
+            life.window.by_wrong_clock(t_us, arrived_us, fresh)
+        }
+        (WhenMeasured::SinceBoot { arrived_us, .. } | WhenMeasured::WrongClock { arrived_us, .. }, None) => {
+            arrived_us
+        }
     }
-    epoch_us.saturating_add(since_us)
 }
-
-static COUNTS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "insert into device_count (device_id, received, stored, duplicate, refused, refusal, last_seen) values",
-        7,
-        "on conflict (device_id) do update set received = excluded.received, stored = excluded.stored,
-         duplicate = excluded.duplicate, refused = excluded.refused, refusal = excluded.refusal, last_seen = excluded.last_seen",
-    )
-});
 
 static NUMBERS: LazyLock<Bulk> =
     LazyLock::new(|| Bulk::new("insert into sample (series_id, t, value) values", 3, ""));

@@ -8,6 +8,7 @@ use mqtt_lab_wire::BootId;
 use sqlx::SqliteConnection;
 
 use super::bulk::{Bound, Bulk};
+use super::counts::{CountsRow, SELECT_COUNTS};
 use super::value::{from_sql, to_sql};
 use crate::store::{Counts, DeviceId, LifeCounts, LostAndFound, ReceiveWindow, SeriesId};
 
@@ -56,6 +57,8 @@ pub(super) struct Device {
     pub(super) stored: u64,
     pub(super) duplicate: u64,
     pub(super) refused: u64,
+    pub(super) no_reading: u64,
+    pub(super) wrong_clock: u64,
     pub(super) refusal: Option<String>,
     pub(super) last_seen_us: i64,
     /// Losses of lives no longer remembered; `None`: there were none.
@@ -70,6 +73,7 @@ pub(super) struct Life {
     pub(super) window: ReceiveWindow,
     pub(super) duplicate: u64,
     pub(super) refused: u64,
+    pub(super) no_reading: u64,
     pub(super) began_us: i64,
     pub(super) updated_us: i64,
     pub(super) touched: bool,
@@ -109,18 +113,10 @@ impl Cache {
 impl Device {
     /// Reads one device: three look-ups by primary key.
     async fn read(connection: &mut SqliteConnection, id: DeviceId) -> sqlx::Result<Self> {
-        let sql = "select received, stored, duplicate, refused, refusal, last_seen from device_count where device_id = $1";
-        let counts: Option<(i64, i64, i64, i64, Option<String>, i64)> =
+        let sql = sqlx::AssertSqlSafe(format!("{SELECT_COUNTS} where device_id = $1"));
+        let counts: Option<CountsRow> =
             sqlx::query_as(sql).bind(id.0).fetch_optional(&mut *connection).await?;
-        let mut device = Self::default();
-        if let Some((received, stored, duplicate, refused, refusal, last_seen)) = counts {
-            device.received = from_sql(received);
-            device.stored = from_sql(stored);
-            device.duplicate = from_sql(duplicate);
-            device.refused = from_sql(refused);
-            device.refusal = refusal;
-            device.last_seen_us = last_seen;
-        }
+        let mut device = counts.map_or_else(Self::default, CountsRow::device);
         let sql = "select lost from forgotten_loss where device_id = $1";
         let lost: Option<i64> = sqlx::query_scalar(sql).bind(id.0).fetch_optional(&mut *connection).await?;
         device.forgotten = lost.map(from_sql);
@@ -174,6 +170,8 @@ impl Device {
             received: self.received,
             stored: self.stored,
             refused: self.refused,
+            no_reading: self.no_reading,
+            wrong_clock: self.wrong_clock,
             numbered: numbered.then_some(LostAndFound { duplicate: self.duplicate, lost }),
         }
     }
@@ -183,7 +181,15 @@ impl Life {
     fn begin(whole: bool, now_us: i64) -> Self {
         let mut window = ReceiveWindow::default();
         window.whole = whole;
-        Self { window, duplicate: 0, refused: 0, began_us: now_us, updated_us: now_us, touched: true }
+        Self {
+            window,
+            duplicate: 0,
+            refused: 0,
+            no_reading: 0,
+            began_us: now_us,
+            updated_us: now_us,
+            touched: true,
+        }
     }
 
     /// The counts as the dashboard shows them.
@@ -192,16 +198,17 @@ impl Life {
             boot,
             began_us: self.began_us,
             updated_us: self.updated_us,
-            stored: self.window.arrived().saturating_sub(self.refused),
+            stored: self.window.arrived().saturating_sub(self.refused + self.no_reading),
             refused: self.refused,
+            no_reading: self.no_reading,
             found: LostAndFound { duplicate: self.duplicate, lost: self.window.lost() },
         }
     }
 }
 
 /// The columns of a [`LifeRow`].
-pub(super) const SELECT_LIVES: &str = "select device_id, boot, ranges, given_up, sent, epoch, whole,
-    duplicate, refused, began, updated from receive_window";
+pub(super) const SELECT_LIVES: &str = "select device_id, boot, ranges, given_up, sent, epoch, clock_offset,
+    whole, duplicate, refused, no_reading, began, updated from receive_window";
 
 /// A row of `receive_window`.
 #[derive(sqlx::FromRow)]
@@ -212,9 +219,11 @@ pub(super) struct LifeRow {
     given_up: i64,
     sent: i64,
     epoch: Option<i64>,
+    clock_offset: Option<i64>,
     whole: bool,
     duplicate: i64,
     refused: i64,
+    no_reading: i64,
     began: i64,
     updated: i64,
 }
@@ -224,11 +233,13 @@ impl LifeRow {
     pub(super) fn life(self) -> Option<(DeviceId, BootId, Life)> {
         let boot = BootId::from_str(&self.boot).ok()?;
         let mut window = ReceiveWindow::parse(&self.ranges, from_sql(self.given_up), from_sql(self.sent))?;
-        (window.epoch_us, window.whole) = (self.epoch, self.whole);
+        (window.epoch_us, window.clock_offset_us) = (self.epoch, self.clock_offset);
+        window.whole = self.whole;
         let life = Life {
             window,
             duplicate: from_sql(self.duplicate),
             refused: from_sql(self.refused),
+            no_reading: from_sql(self.no_reading),
             began_us: self.began,
             updated_us: self.updated,
             touched: false,
@@ -241,11 +252,13 @@ impl LifeRow {
 pub(super) static LIVES: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "insert into receive_window
-         (device_id, boot, ranges, given_up, sent, epoch, whole, duplicate, refused, began, updated) values",
-        11,
+         (device_id, boot, ranges, given_up, sent, epoch, clock_offset, whole, duplicate, refused, no_reading, began,
+          updated) values",
+        13,
         "on conflict (device_id, boot) do update set ranges = excluded.ranges, given_up = excluded.given_up,
-         sent = excluded.sent, epoch = excluded.epoch, duplicate = excluded.duplicate,
-         refused = excluded.refused, updated = excluded.updated",
+         sent = excluded.sent, epoch = excluded.epoch, clock_offset = excluded.clock_offset,
+         duplicate = excluded.duplicate, refused = excluded.refused, no_reading = excluded.no_reading,
+         updated = excluded.updated",
     )
 });
 
@@ -253,6 +266,7 @@ pub(super) fn bind_life(query: Bound, (device, boot, life): &(DeviceId, BootId, 
     let window = &life.window;
     let query = query.bind(device.0).bind(boot.to_string()).bind(window.to_string());
     let query = query.bind(to_sql(window.given_up())).bind(to_sql(window.sent())).bind(window.epoch_us);
-    let query = query.bind(window.whole).bind(to_sql(life.duplicate)).bind(to_sql(life.refused));
+    let query = query.bind(window.clock_offset_us).bind(window.whole).bind(to_sql(life.duplicate));
+    let query = query.bind(to_sql(life.refused)).bind(to_sql(life.no_reading));
     query.bind(life.began_us).bind(life.updated_us)
 }

@@ -6,31 +6,35 @@ use mqtt_lab_wire::{Info, State};
 use sqlx::SqlitePool;
 
 use super::cache::{Device, LifeRow, SELECT_LIVES};
+use super::counts::{CountsRow, SELECT_COUNTS};
 use super::value::from_sql;
-use super::{During, devices, series};
+use super::{During, devices, latest_us, series};
 use crate::store::{DeviceId, SavedDevice, Snapshot, StoreError};
 
-pub(super) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, StoreError> {
+pub(super) async fn snapshot(pool: &SqlitePool, now_us: i64) -> Result<Snapshot, StoreError> {
     let sql =
         "select d.id, d.class, d.name, d.given_name, d.hidden, d.removed, d.info, d.state, d.state_cause,
-                      d.state_t, d.announced_state, d.error, c.received, c.stored, c.duplicate, c.refused, c.refusal,
-                      c.last_seen, f.lost as forgotten
+                      d.state_t, d.announced_state, d.error, f.lost as forgotten
                from device d
-               left join device_count c on c.device_id = d.id
                left join forgotten_loss f on f.device_id = d.id
                order by d.class, d.name";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await.during("read the devices")?;
-    let mut lives = lives(pool).await.during("read what arrived")?;
+    let mut known = known(pool).await.during("read what arrived")?;
     let saved = rows.into_iter().map(|row| {
-        let known = lives.remove(&DeviceId(row.id)).unwrap_or_default();
+        let known = known.remove(&DeviceId(row.id)).unwrap_or_default();
         row.device(known)
     });
-    Ok(Snapshot { devices: saved.collect::<Result<_, _>>()?, series: series::all(pool).await? })
+    Ok(Snapshot {
+        devices: saved.collect::<Result<_, _>>()?,
+        series: series::all(pool, latest_us(now_us)).await?,
+    })
 }
 
-async fn lives(pool: &SqlitePool) -> sqlx::Result<HashMap<DeviceId, Device>> {
+/// Counts and lives.
+async fn known(pool: &SqlitePool) -> sqlx::Result<HashMap<DeviceId, Device>> {
+    let counts: Vec<CountsRow> = sqlx::query_as(SELECT_COUNTS).fetch_all(pool).await?;
+    let mut devices: HashMap<_, _> = counts.into_iter().map(|row| (row.id(), row.device())).collect();
     let rows: Vec<LifeRow> = sqlx::query_as(SELECT_LIVES).fetch_all(pool).await?;
-    let mut devices: HashMap<DeviceId, Device> = HashMap::new();
     for (id, boot, life) in rows.into_iter().filter_map(LifeRow::life) {
         devices.entry(id).or_default().lives.insert(boot, life);
     }
@@ -51,21 +55,11 @@ struct Row {
     state_t: Option<i64>,
     announced_state: Option<String>,
     error: Option<String>,
-    received: Option<i64>,
-    stored: Option<i64>,
-    duplicate: Option<i64>,
-    refused: Option<i64>,
-    refusal: Option<String>,
-    last_seen: Option<i64>,
     forgotten: Option<i64>,
 }
 
 impl Row {
     fn device(self, mut known: Device) -> Result<SavedDevice, StoreError> {
-        known.received = from_sql(self.received.unwrap_or(0));
-        known.stored = from_sql(self.stored.unwrap_or(0));
-        known.duplicate = from_sql(self.duplicate.unwrap_or(0));
-        known.refused = from_sql(self.refused.unwrap_or(0));
         known.forgotten = self.forgotten.map(from_sql);
         let counts = known.counts();
         let life = known.lives.into_iter().max_by_key(|(_, life)| life.updated_us);
@@ -86,8 +80,8 @@ impl Row {
             announced_state: self.announced_state.and_then(|word| State::decode(word.as_bytes()).ok()),
             error: self.error,
             counts,
-            refusal: self.refusal,
-            last_seen_us: self.last_seen,
+            refusal: known.refusal,
+            last_seen_us: (known.last_seen_us > 0).then_some(known.last_seen_us),
             life: life.map(|(boot, life)| (boot, life.window)),
         })
     }

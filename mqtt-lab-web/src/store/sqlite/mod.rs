@@ -10,6 +10,7 @@ mod bulk;
 mod cache;
 mod commands;
 mod connections;
+mod counts;
 mod devices;
 mod files;
 mod heal;
@@ -34,8 +35,8 @@ use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::{
-    Command, CommandState, DeviceId, Generation, Healed, LifeCounts, NewSeries, Point, SavedSeries,
-    SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write, WriteReport,
+    Command, CommandState, DeviceId, Generation, Healed, LifeCounts, MAX_AHEAD_US, NewSeries, Point,
+    SavedSeries, SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write, WriteReport,
 };
 use cache::Cache;
 use connections::{Connections, Writing};
@@ -73,6 +74,11 @@ impl SqliteStore {
     }
 }
 
+/// The latest time that the newest sample of a series may have at `now_us`.
+fn latest_us(now_us: i64) -> i64 {
+    now_us.saturating_add(MAX_AHEAD_US)
+}
+
 /// Names what was tried when a statement fails.
 trait During<T> {
     fn during(self, what: &'static str) -> Result<T, StoreError>;
@@ -102,7 +108,7 @@ impl Store for SqliteStore {
         let mut writing = self.writing().await?;
         let done = commands::time_out_pending(&mut writing.connection, now_us).await;
         writing.end(done, "end the commands of an earlier run").await?;
-        load::snapshot(&self.readers()).await
+        load::snapshot(&self.readers(), now_us).await
     }
 
     async fn open_device(&self, group: &str, device: &str, now_us: i64) -> Result<DeviceId, StoreError> {
@@ -116,7 +122,7 @@ impl Store for SqliteStore {
         let opened = series::open(&mut writing.connection, new).await;
         let id = writing.end(opened, "add a series").await?;
         let missing = || StoreError::Query { what: "add a series", source: sqlx::Error::RowNotFound };
-        series::one(&self.readers(), id).await?.ok_or_else(missing)
+        series::one(&self.readers(), id, latest_us(new.now_us)).await?.ok_or_else(missing)
     }
 
     fn generation(&self) -> Generation {
@@ -200,7 +206,7 @@ impl Store for SqliteStore {
     }
 
     async fn series(&self, id: SeriesId) -> Result<Option<SavedSeries>, StoreError> {
-        series::one(&self.readers(), id).await
+        series::one(&self.readers(), id, i64::MAX).await
     }
 
     async fn points(

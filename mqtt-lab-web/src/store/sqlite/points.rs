@@ -176,6 +176,7 @@ mod tests {
                 series: series.id,
                 value,
                 when,
+                wrong_clock: false,
                 number: None,
                 arrived_us: NOON,
             })
