@@ -34,6 +34,9 @@ pub use window::{MAX_RANGES, ReceiveWindow};
 /// - A numbered sample (`b` and `n`) is stored once, however often it is written.
 /// - Two different samples of one series at one instant are both kept, the later one at the next
 ///   free microsecond.
+/// - An unnumbered sample of a known time is a duplicate if its value is at that instant, or among the
+///   last ones (some hundred) that an equal instant moved behind it.
+/// - No pattern of times makes storing slow.
 /// - Roll-ups count only rows that were really inserted.
 /// - Every method may be called at any time from any task; writers wait for each other.
 #[async_trait]
