@@ -107,4 +107,18 @@ mod tests {
         assert_eq!(unix_micros("1e-30"), 0);
         assert_eq!(unix_micros("99999999999999999999999"), i64::MAX);
     }
+
+    #[test]
+    fn a_time_is_plausible_from_the_year_2000_to_a_minute_ahead() {
+        let now_us = 1_795_435_200_000_000;
+        for (t_us, plausible) in [
+            (EARLIEST_US - 1, false),
+            (EARLIEST_US, true),
+            (now_us + MAX_AHEAD_US, true),
+            (now_us + MAX_AHEAD_US + 1, false),
+            (i64::MIN, false),
+        ] {
+            assert_eq!(is_plausible_time(t_us, now_us), plausible, "{t_us}");
+        }
+    }
 }

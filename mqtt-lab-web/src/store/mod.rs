@@ -17,7 +17,6 @@ use mqtt_lab_wire::Value;
 
 pub use error::StoreError;
 pub use fault::Fault;
-pub use sender_clock::{EARLIEST_US, MAX_AHEAD_US, is_plausible};
 pub use types::{
     ChannelSettings, Command, CommandState, Counts, DeviceId, Generation, Healed, Last, LifeCounts,
     LostAndFound, NewSample, NewSeries, Outcome, Point, SavedDevice, SavedSeries, SavedVariable, SeriesId,
@@ -34,6 +33,9 @@ pub use window::{MAX_RANGES, ReceiveWindow};
 /// - A numbered sample (`b` and `n`) is stored once, however often it is written.
 /// - Two different samples of one series at one instant are both kept, the later one at the next
 ///   free microsecond.
+/// - An unnumbered sample of a known time is a duplicate if its value is at that instant, or among the
+///   last ones (some hundred) that an equal instant moved behind it.
+/// - No pattern of times makes storing slow.
 /// - Roll-ups count only rows that were really inserted.
 /// - Every method may be called at any time from any task; writers wait for each other.
 #[async_trait]
@@ -59,7 +61,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Everything the dashboard shows before the first message comes. Ends the commands that an
     /// earlier process left pending, at `now_us`, as timed out. The newest sample of a series is the
-    /// newest one that is at most [`MAX_AHEAD_US`] after `now_us`: one dated tomorrow is not its last value.
+    /// newest one that is at most [`MAX_AHEAD_US`](mqtt_lab_wire::MAX_AHEAD_US) after `now_us`: one dated tomorrow is not its last value.
     async fn load(&self, now_us: i64) -> Result<Snapshot, StoreError>;
 
     /// The id of a device, which is made if need be.

@@ -1,15 +1,11 @@
 //! One batch, one transaction.
 
-use std::sync::LazyLock;
-
-use mqtt_lab_wire::Value;
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::bulk::Bulk;
 use super::cache::{Cache, LIVES, bind_life};
 use super::counts::{COUNTS, bind_counts};
-use super::placing::{self, Rows};
-use super::rollup::Rollups;
+use super::placing::{self, Pending};
+use super::rows::Rows;
 use super::{commands, devices};
 use crate::store::{DeviceId, NewSample, Outcome, WhenMeasured, Write, WriteReport};
 
@@ -21,30 +17,37 @@ pub(super) async fn write(
     cache.begin();
     mqtt_lab_core::failpoint::hit("database");
     let mut transaction = connection.begin_with("begin immediate").await?;
-    let mut writer =
-        Writer { cache, connection: &mut transaction, rows: Rows::default(), touched: Vec::new() };
-    let mut report = WriteReport::default();
+    let mut writer = Writer {
+        cache,
+        connection: &mut transaction,
+        outcomes: Vec::new(),
+        pending: Vec::new(),
+        touched: Vec::new(),
+    };
     for write in batch {
-        if let Some(outcome) = writer.one(write).await? {
-            report.outcomes.push(outcome);
-        }
+        writer.one(write).await?;
     }
-    report.counts = writer.finish().await?;
+    writer.store_samples().await?;
+    let outcomes = std::mem::take(&mut writer.outcomes);
+    let counts = writer.finish().await?;
     transaction.commit().await?;
-    Ok(report)
+    Ok(WriteReport { outcomes, counts })
 }
 
 struct Writer<'a> {
     cache: &'a mut Cache,
     connection: &'a mut SqliteConnection,
-    rows: Rows,
+    /// Of each sample; those that are pending count as duplicates until they are placed.
+    outcomes: Vec<Outcome>,
+    /// Samples that are new as far as their numbers tell, and their places in `outcomes`.
+    pending: Vec<(usize, Pending<'a>)>,
     touched: Vec<DeviceId>,
 }
 
-impl Writer<'_> {
-    async fn one(&mut self, write: &Write) -> sqlx::Result<Option<Outcome>> {
+impl<'a> Writer<'a> {
+    async fn one(&mut self, write: &'a Write) -> sqlx::Result<()> {
         match write {
-            Write::Sample(sample) => return self.sample(sample).await.map(Some),
+            Write::Sample(sample) => self.sample(sample).await?,
             Write::Life { device, boot, whole, arrived_us } => {
                 self.device(*device).await?.begin_life(*boot, *whole, *arrived_us);
             }
@@ -92,7 +95,7 @@ impl Writer<'_> {
                 commands::end(&mut *self.connection, id, *state, error.as_deref(), *ended_us).await?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn device(&mut self, id: DeviceId) -> sqlx::Result<&mut super::cache::Device> {
@@ -104,31 +107,40 @@ impl Writer<'_> {
         Ok(device)
     }
 
-    async fn sample(&mut self, sample: &NewSample) -> sqlx::Result<Outcome> {
+    async fn sample(&mut self, sample: &'a NewSample) -> sqlx::Result<()> {
         let device = self.device(sample.device).await?;
         device.received += 1;
         device.last_seen_us = device.last_seen_us.max(sample.arrived_us);
         if sample.number.is_some_and(|number| !device.is_new(number, sample.arrived_us)) {
-            return Ok(Outcome::Duplicate);
+            self.outcomes.push(Outcome::Duplicate);
+            return Ok(());
         }
         let t_us = when(device, sample);
-        let may_repeat = sample.number.is_none() && matches!(sample.when, WhenMeasured::Known(_));
-        let placed =
-            placing::place(self.connection, self.cache, &mut self.rows, sample, t_us, may_repeat).await?;
-        let device = self.device(sample.device).await?;
-        match placed {
-            Some(_) => {
-                device.stored += 1;
-                device.wrong_clock += u64::from(sample.wrong_clock);
-            }
-            None => device.duplicate += 1,
+        self.pending.push((self.outcomes.len(), Pending::new(&self.cache.runs, sample, t_us)));
+        self.outcomes.push(Outcome::Duplicate);
+        Ok(())
+    }
+
+    async fn store_samples(&mut self) -> sqlx::Result<()> {
+        let (numbers, pending): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().unzip();
+        let samples: Vec<_> = pending.iter().map(|pending| pending.sample).collect();
+        let placed = placing::place(self.connection, &mut self.cache.runs, pending).await?;
+        let mut rows = Rows::default();
+        for ((number, sample), placed) in numbers.into_iter().zip(samples).zip(placed) {
+            let device = self.device(sample.device).await?;
+            let Some(t_us) = placed else {
+                device.duplicate += 1;
+                continue;
+            };
+            device.stored += 1;
+            device.wrong_clock += u64::from(sample.wrong_clock);
+            rows.add(sample, t_us);
+            self.outcomes[number] = Outcome::Stored(t_us);
         }
-        Ok(placed.map_or(Outcome::Duplicate, Outcome::Stored))
+        rows.insert(self.connection).await
     }
 
     async fn finish(mut self) -> sqlx::Result<Vec<(DeviceId, crate::store::Counts)>> {
-        self.rows.flush(self.connection).await?;
-        std::mem::take(&mut self.rows.rollups).write(self.connection).await?;
         self.write_lives().await?;
         self.write_counts().await
     }
@@ -181,42 +193,6 @@ fn when(device: &mut super::cache::Device, sample: &NewSample) -> i64 {
         }
         (WhenMeasured::SinceBoot { arrived_us, .. } | WhenMeasured::WrongClock { arrived_us, .. }, None) => {
             arrived_us
-        }
-    }
-}
-
-static NUMBERS: LazyLock<Bulk> =
-    LazyLock::new(|| Bulk::new("insert into sample (series_id, t, value) values", 3, ""));
-
-static TEXTS: LazyLock<Bulk> =
-    LazyLock::new(|| Bulk::new("insert into sample_text (series_id, t, value) values", 3, ""));
-
-impl Rows {
-    /// Inserts what was gathered.
-    pub(super) async fn flush(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
-        // In the order of the primary key: neighbours go into one page, which is looked up once.
-        self.numbers.sort_unstable_by_key(|row| (row.0, row.1));
-        let bind =
-            |query: super::bulk::Bound, row: &(i64, i64, f64)| query.bind(row.0).bind(row.1).bind(row.2);
-        NUMBERS.run(connection, &self.numbers, bind).await?;
-        self.numbers.clear();
-        let bind = |query: super::bulk::Bound, row: &(i64, i64, String)| {
-            query.bind(row.0).bind(row.1).bind(row.2.clone())
-        };
-        TEXTS.run(connection, &self.texts, bind).await?;
-        self.texts.clear();
-        Ok(())
-    }
-
-    /// Adds a row whose key is free.
-    pub(super) fn add(&mut self, sample: &NewSample, t_us: i64) {
-        match (&sample.value, super::value::to_real(&sample.value)) {
-            (_, Some(number)) => {
-                self.numbers.push((sample.series.0, t_us, number));
-                Rollups::add(&mut self.rollups, sample.series, t_us, number);
-            }
-            (Value::Text(text), None) => self.texts.push((sample.series.0, t_us, text.clone())),
-            (_, None) => {}
         }
     }
 }

@@ -9,45 +9,22 @@ use sqlx::SqliteConnection;
 
 use super::bulk::{Bound, Bulk};
 use super::counts::{CountsRow, SELECT_COUNTS};
+use super::placing::Runs;
 use super::value::{from_sql, to_sql};
-use crate::store::{Counts, DeviceId, LifeCounts, LostAndFound, ReceiveWindow, SeriesId};
+use crate::store::{Counts, DeviceId, LifeCounts, LostAndFound, ReceiveWindow};
 
 /// Lives remembered per device; of older ones only the sum of losses stays.
 const MAX_LIVES: usize = 32;
 /// Devices remembered; above that all are forgotten and read again when needed.
 const MAX_DEVICES: usize = 50_000;
-const MAX_SERIES: usize = 200_000;
 
 /// Devices and series as the database has them, or will have them after this batch.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     pub(super) devices: HashMap<DeviceId, Device>,
-    /// Where the newest sample of a series is.
-    pub(super) ends: HashMap<SeriesId, End>,
+    pub(super) runs: Runs,
     /// A batch was begun and not ended: the cache may be ahead of the database.
     pub(super) in_doubt: bool,
-}
-
-/// The newest end of a series.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    /// Time of the newest sample.
-    pub(super) last_us: i64,
-    /// A stretch of instants known to be taken: from, to (not included).
-    pub(super) taken: (i64, i64),
-}
-
-impl End {
-    /// The first instant from `t_us` on that is not known to be taken.
-    pub(super) fn skip_taken(&self, t_us: i64) -> i64 {
-        if (self.taken.0..self.taken.1).contains(&t_us) {
-            self.taken.1
-        } else if t_us == self.last_us {
-            t_us.saturating_add(1)
-        } else {
-            t_us
-        }
-    }
 }
 
 /// A device's counts and lives.
@@ -85,8 +62,8 @@ impl Cache {
         if self.in_doubt || self.devices.len() > MAX_DEVICES {
             self.devices.clear();
         }
-        if self.in_doubt || self.ends.len() > MAX_SERIES {
-            self.ends.clear();
+        if self.in_doubt {
+            self.runs = Runs::default();
         }
         self.in_doubt = true;
     }

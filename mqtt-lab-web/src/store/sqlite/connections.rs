@@ -18,6 +18,13 @@ use crate::store::{Fault, StoreError};
 /// How long a statement waits for a lock that another program holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// Rows that the database's thread may be ahead of whoever reads them: it need not wait in the middle of a look-up.
+const ROW_BUFFER: usize = 512;
+/// Prepared statements of a connection: each INSERT and look-up has a few sizes.
+const STATEMENTS: usize = 150;
+/// Pages that a writer keeps, in KiB (negative: SQLite's way to say so). Times all over a large table touch more pages
+/// in a batch than SQLite's 2 MB, and each would be read again.
+const WRITER_CACHE: &str = "-8192";
 
 /// One connection writes, a few others read.
 #[derive(Debug)]
@@ -156,8 +163,15 @@ pub(super) fn options(path: &Path, access: Access) -> SqliteConnectOptions {
         .read_only(access == Access::Read)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROW_BUFFER)
+        .statement_cache_capacity(STATEMENTS)
         .foreign_keys(true);
-    if access == Access::Read { options } else { options.journal_mode(SqliteJournalMode::Wal) }
+    match access {
+        Access::Read => options,
+        Access::Create | Access::Write => {
+            options.journal_mode(SqliteJournalMode::Wal).pragma("cache_size", WRITER_CACHE)
+        }
+    }
 }
 
 pub(super) async fn pool(path: &Path, connections: u32, access: Access) -> sqlx::Result<SqlitePool> {

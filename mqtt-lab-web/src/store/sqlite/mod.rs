@@ -17,10 +17,12 @@ mod files;
 mod former_session;
 mod heal;
 mod load;
+mod lookup;
 mod open;
 mod placing;
 mod points;
 mod rollup;
+mod rows;
 mod series;
 mod value;
 mod variables;
@@ -32,14 +34,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use mqtt_lab_wire::Value;
+use mqtt_lab_wire::{MAX_AHEAD_US, Value};
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::{
-    ChannelSettings, Command, CommandState, DeviceId, Generation, Healed, LifeCounts, MAX_AHEAD_US,
-    NewSeries, Point, SavedSeries, SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write,
-    WriteReport,
+    ChannelSettings, Command, CommandState, DeviceId, Generation, Healed, LifeCounts, NewSeries, Point,
+    SavedSeries, SavedVariable, SeriesId, Snapshot, StateChange, Store, StoreError, Write, WriteReport,
 };
 use cache::Cache;
 use connections::{Connections, Writing};
