@@ -147,7 +147,10 @@ impl fmt::Display for Malformed {
             ),
             Self::NotJson(error) => write!(f, "{error}"),
             Self::SingleQuotes(at) => {
-                write!(f, "the payload is not valid JSON at byte {at}: names are in double quotes there (Python: json.dumps)")
+                write!(
+                    f,
+                    "the payload is not valid JSON at byte {at}: JSON needs double quotes (in Python, use json.dumps)"
+                )
             }
         }
     }

@@ -219,8 +219,8 @@ pub(crate) async fn what_qos_0_loses_is_counted_to_the_last(broker: SocketAddr) 
         }
     }
     sender.tell().await;
-    let expected =
-        serde_json::json!({"received": 150, "stored": 150, "duplicate": 0, "refused": 0, "lost": 90});
+    let expected = serde_json::json!({"received": 150, "stored": 150, "duplicate": 0, "refused": 0, "lost": 90,
+        "no_reading": 0, "wrong_clock": 0});
     setup.lab.poll("/api/v1/devices/demo/zero", |found| (found["counts"] == expected).then_some(()));
     let boots = setup.lab.get("/api/v1/devices/demo/zero/boots");
     assert_eq!((boots.as_array().map(Vec::len), &boots[0]["lost"]), (Some(1), &Value::from(90)), "{boots:#}");

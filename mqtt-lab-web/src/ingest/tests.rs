@@ -488,6 +488,9 @@ async fn an_object_has_a_channel_for_each_member() {
     assert_eq!(device["counts"]["no_reading"], 1);
     assert_eq!(bench.live("lab/demo/e", "21.5").await.stored(), 0);
     assert!(bench.device("e")["refusal"].as_str().unwrap().contains("on a channel"));
+    assert_eq!(bench.device("e")["refusals"][0]["present"], true);
+    bench.live("lab/demo/e", r#"{"temperature":22}"#).await;
+    assert_eq!(bench.device("e")["refusals"][0]["present"], false);
 }
 
 #[tokio::test]

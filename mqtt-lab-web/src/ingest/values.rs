@@ -73,6 +73,9 @@ impl Intake {
             let sample = Received { time: members.time, ..Received::new(*value) };
             writes.extend(self.value(topic, channel, &sample, message, now_us).await?);
         }
+        if members.refused.is_empty() {
+            self.registry.take_usable((topic.group, topic.device, prefix.unwrap_or_default()));
+        }
         for refused in &members.refused {
             let reason = (prefix.unwrap_or_default(), &*refused.to_string());
             writes.extend(self.refuse_value(topic, message, reason, None, now_us).await?);

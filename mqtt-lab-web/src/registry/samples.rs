@@ -119,6 +119,17 @@ impl Registry {
         step
     }
 
+    /// An object was usable as a whole: an earlier one that was not is history.
+    pub(crate) fn take_usable(&self, (group, name, channel): (&str, &str, &str)) {
+        let mut inner = self.lock();
+        let Some(device) = inner.get_mut(group, name) else { return };
+        let was_over = [device.refusals.is_over(channel), device.no_readings.is_over(channel)];
+        drop(inner);
+        if was_over.contains(&true) {
+            self.hub.device(group, name);
+        }
+    }
+
     /// Whether the channel is described as one of texts: it takes everything as it stands.
     pub(crate) fn takes_texts(&self, (group, name, channel): (&str, &str, &str)) -> bool {
         let inner = self.lock();
