@@ -12,9 +12,84 @@ pub(crate) const DEVICES: u64 = 50;
 /// Messages written to one connection before the acknowledgements of all are read.
 const BURST: u64 = 20;
 
-/// Publishes `total` samples as devices of life `boot`, as fast as the broker takes them, or so many a second.
-pub(crate) fn start(broker: &str, boot: &str, total: u64, per_second: Option<u64>) -> Child {
-    let order = format!("{broker} {boot} {total} {}", per_second.unwrap_or(0));
+/// What is in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As our own devices write it: value, time, boot id and number.
+    Numbered,
+    /// Value and time.
+    Timed,
+    /// The value alone.
+    Plain,
+    /// Two values in a JSON object, on the topic of the device.
+    Object,
+    /// As `Timed`, always the same time; here and below each value is another one.
+    Constant,
+    /// As `Timed`, each time before the last one.
+    Falling,
+    /// As `Timed`, anywhere within a day.
+    Random,
+    /// As `Timed`, the first one 50 s ahead: the latest that is plausible, and later than the bench.
+    Future,
+}
+
+impl Form {
+    const ALL: [Self; 8] = [
+        Self::Numbered,
+        Self::Timed,
+        Self::Plain,
+        Self::Object,
+        Self::Constant,
+        Self::Falling,
+        Self::Random,
+        Self::Future,
+    ];
+
+    /// Samples in a message.
+    pub(crate) fn samples(self) -> u64 {
+        if self == Self::Object { 2 } else { 1 }
+    }
+
+    fn topic(self, device: u64) -> String {
+        let channel = if self == Self::Object { "" } else { "/value" };
+        format!("lab/load/device-{device:02}{channel}")
+    }
+
+    fn payload(self, boot: &str, n: u64, now: u128) -> String {
+        let v = n % 100;
+        match self {
+            Self::Numbered => format!("{{\"v\":{v}.5,\"t\":{now},\"b\":\"{boot}\",\"n\":{n}}}"),
+            Self::Timed => timed(v, now),
+            Self::Constant => timed(n, BEGIN_US),
+            Self::Falling => timed(n, BEGIN_US - u128::from(n) * 1_000),
+            Self::Random => timed(n, BEGIN_US - u128::from(scattered(n)) % DAY_US),
+            Self::Future => timed(n, if n == 1 { now + AHEAD_US } else { now }),
+            Self::Plain => format!("{v}.5"),
+            Self::Object => format!("{{\"temperature\":{v}.5,\"humidity\":{v}}}"),
+        }
+    }
+}
+
+/// Monday, 23 November 2026, 12:00 UTC, in microseconds.
+const BEGIN_US: u128 = 1_795_435_200_000_000;
+const DAY_US: u128 = 86_400_000_000;
+const AHEAD_US: u128 = 50_000_000;
+
+fn timed(v: u64, t: u128) -> String {
+    format!("{{\"v\":{v}.5,\"t\":{t}}}")
+}
+
+/// A number that looks random, always the same for one `n` (the finaliser of SplitMix64).
+pub(crate) fn scattered(n: u64) -> u64 {
+    let mut x = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Publishes `total` messages as devices of boot `boot`, as fast as the broker takes them, or so many a second.
+pub(crate) fn start(broker: &str, form: Form, boot: &str, total: u64, per_second: Option<u64>) -> Child {
+    let order = format!("{broker} {form:?} {boot} {total} {}", per_second.unwrap_or(0));
     let program = std::env::current_exe().expect("this program has a path");
     Command::new(program).env(ORDER, order).spawn().expect("it starts once more")
 }
@@ -23,14 +98,15 @@ pub(crate) fn start(broker: &str, boot: &str, total: u64, per_second: Option<u64
 pub(crate) fn run_if_ordered() -> bool {
     let Ok(order) = std::env::var(ORDER) else { return false };
     let order: Vec<_> = order.split(' ').collect();
-    let [broker, boot, total, per_second] = order[..] else { panic!("not an order: {order:?}") };
+    let [broker, form, boot, total, per_second] = order[..] else { panic!("not an order: {order:?}") };
     let number = |text: &str| text.parse::<u64>().expect("a number");
-    publish(broker, boot, number(total), number(per_second));
+    let form = Form::ALL.into_iter().find(|known| format!("{known:?}") == form).expect("a form");
+    publish(broker, form, boot, number(total), number(per_second));
     true
 }
 
-fn publish(broker: &str, boot: &str, total: u64, per_second: u64) {
-    let mut devices: Vec<_> = (0..DEVICES).map(|n| Device::connect(broker, boot, n)).collect();
+fn publish(broker: &str, form: Form, boot: &str, total: u64, per_second: u64) {
+    let mut devices: Vec<_> = (0..DEVICES).map(|n| Device::connect(broker, form, boot, n)).collect();
     let begin = Instant::now();
     let mut sent = 0;
     while sent < total {
@@ -50,6 +126,7 @@ fn publish(broker: &str, boot: &str, total: u64, per_second: u64) {
 
 struct Device {
     stream: TcpStream,
+    form: Form,
     topic: String,
     boot: String,
     sent: u64,
@@ -58,7 +135,7 @@ struct Device {
 }
 
 impl Device {
-    fn connect(broker: &str, boot: &str, number: u64) -> Self {
+    fn connect(broker: &str, form: Form, boot: &str, number: u64) -> Self {
         let mut stream = TcpStream::connect(broker).expect("the broker listens");
         stream.set_nodelay(true).expect("a TCP socket");
         let id = format!("load-{boot}-{number}");
@@ -68,20 +145,25 @@ impl Device {
         packet[1] = u8::try_from(packet.len() - 2).expect("short");
         stream.write_all(&packet).expect("CONNECT");
         stream.read_exact(&mut [0; 4]).expect("CONNACK");
-        let topic = format!("lab/load/device-{number:02}/value");
-        Self { stream, topic, boot: boot.to_owned(), sent: 0, last_us: 0, buffer: Vec::new() }
+        Self {
+            stream,
+            form,
+            topic: form.topic(number),
+            boot: boot.to_owned(),
+            sent: 0,
+            last_us: 0,
+            buffer: Vec::new(),
+        }
     }
 
-    /// As our own devices write it.
     fn publish(&mut self, count: u64) {
         self.buffer.clear();
         for _ in 0..count {
             self.sent += 1;
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
             self.last_us = now.max(self.last_us + 1);
-            let now = self.last_us;
-            let (boot, n) = (&self.boot, self.sent);
-            let payload = format!("{{\"v\":{}.5,\"t\":{now},\"b\":\"{boot}\",\"n\":{n}}}", n % 100);
+            let n = self.sent;
+            let payload = self.form.payload(&self.boot, n, self.last_us);
             let length = 2 + self.topic.len() + 2 + payload.len();
             self.buffer.push(0x32);
             self.buffer.push(u8::try_from(length).ok().filter(|length| *length < 128).expect("short"));
