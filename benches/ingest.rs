@@ -37,8 +37,6 @@ use tokio::time::MissedTickBehavior;
 /// Messages of one round, and rounds, of which the median counts.
 const MESSAGES: u64 = 100_000;
 const ROUNDS: usize = 5;
-/// Whether an object on a device's topic is understood: each of its members is a sample.
-const OBJECTS: bool = false;
 /// Nothing is dropped, and 3.1.1, which the bare loop speaks, has a window as large as the lab's.
 const MOSQUITTO: &str = "max_queued_messages 0\nmax_inflight_messages 2048";
 /// Latency: messages, their spacing, and how often the database is asked.
@@ -60,11 +58,25 @@ async fn main() {
         return;
     }
     println!("{:<54} {:>16} {:>14}", "figure", "measured", "target");
-    throughput().await;
-    odd_times().await;
-    times::rows().await;
-    latency().await;
-    stopped().await;
+    // `-- store latency` measures only these.
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
+    if is_wanted("throughput") {
+        throughput().await;
+    }
+    if is_wanted("times") {
+        odd_times().await;
+    }
+    if is_wanted("store") {
+        times::rows().await;
+    }
+    if is_wanted("latency") {
+        latency().await;
+    }
+    if is_wanted("stopped") {
+        stopped().await;
+    }
 }
 
 /// Prints a row of the table; a figure without target is only told.
@@ -115,18 +127,17 @@ const TIMES: [(&str, Form); 4] = [
 type Figures = (f64, f64);
 
 async fn throughput() {
-    let cases: Vec<_> = CASES.iter().filter(|(_, form, _)| *form != Form::Object || OBJECTS).collect();
     let mut bare = Vec::new();
-    let mut all = vec![Vec::new(); cases.len()];
+    let mut all = vec![Vec::new(); CASES.len()];
     for _ in 0..ROUNDS {
         bare.push(bare_round().await);
-        for ((_, form, broker), figures) in cases.iter().zip(&mut all) {
+        for ((_, form, broker), figures) in CASES.iter().zip(&mut all) {
             figures.push(lab_round(*form, *broker).await);
         }
     }
     row("bare loop, mosquitto", median_of(&bare, |bare| bare.0), "samples/s", None);
     row("bare loop, mosquitto: CPU per million", median_of(&bare, |bare| bare.1), "s", None);
-    for ((name, _, broker), figures) in cases.iter().zip(&all) {
+    for ((name, _, broker), figures) in CASES.iter().zip(&all) {
         let beside: Vec<_> = figures.iter().zip(&bare).collect();
         // The bare loop had mosquitto beside it; the own broker's time is in the lab's.
         let target = |limit| (*broker == Broker::Mosquitto).then_some(limit);
