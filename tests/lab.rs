@@ -263,11 +263,11 @@ fn a_plug_is_pulled_over_the_api_and_the_history_tells_what_the_will_did() {
 fn a_page_lists_the_clients_of_the_broker() {
     let data = tempfile::tempdir().expect("a folder");
     let lab = Lab::start(data.path(), None);
-    let led = lab.poll("/api/v1/clients?search=demo-led", |clients| {
+    let led = lab.poll("/api/v1/clients?search=demo_led", |clients| {
         let led = &clients["clients"][0];
-        (led["subscription_count"] == 1).then(|| led.clone())
+        (led["subscription_count"] == 2).then(|| led.clone())
     });
-    assert_eq!(led["subscriptions"], json!(["lab/demo/led/+/set"]));
+    assert_eq!(led["subscriptions"], json!(["lab/demo/led/$info", "lab/demo/led/+/set"]));
     assert_eq!(led["connection"]["will"], "lab/demo/led/$state");
     assert_eq!((&led["connection"]["version"], &led["dropped"]), (&5.into(), &0.into()));
     // Six devices and the storage.

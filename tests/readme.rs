@@ -21,7 +21,7 @@ fn every_setup_is_right() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["README.md", "README.de.md"] {
         let setups = blocks(&readme(name), "toml");
-        assert_eq!(setups.len(), 3, "{name}");
+        assert_eq!(setups.len(), 4, "{name}");
         for setup in setups {
             std::fs::write(folder.path().join("lab.toml"), &setup).expect("writable");
             let output = run(&["check", "lab.toml"], folder.path());

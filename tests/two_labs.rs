@@ -5,6 +5,7 @@ mod support;
 use mqtt_lab_core::link::{Link, LinkConfig, Version};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use support::database::Database;
 use support::mosquitto::Mosquitto;
 use support::{Lab, PATIENCE, rand_name};
 
@@ -149,6 +150,25 @@ async fn a_stranger_with_the_client_id_of_a_device_is_reported() {
     tokio::task::block_in_place(|| lab.until("two clients use one client id and disconnect each other"));
     let line = lab.output.iter().find(|line| line.contains("two clients use one client id")).expect("a line");
     assert!(line.contains("client_id=\"board\"") && line.matches("127.0.0.1:").count() == 2, "{line}");
+    drop(link);
+    tokio::task::block_in_place(|| lab.interrupt());
+}
+
+/// The storage cannot be left out: the lab is not ready.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_with_the_client_id_of_the_storage_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let toml = "[[sensor]]\nkind = \"temperature\"\n";
+    let lab = tokio::task::block_in_place(|| Lab::start(folder.path(), Some(toml)));
+    let word = Database::of(folder.path()).await.identity().await;
+    let client_id = format!("lab__ingest_{word}");
+    let (link, _events) = Link::spawn(LinkConfig::new(&lab.broker, &client_id)).expect("valid");
+    let part = format!("another client uses the client id `{client_id}`");
+    let begin = Instant::now();
+    tokio::task::block_in_place(|| {
+        lab.poll("/readyz", |ready| ready["detail"].as_str()?.contains(&part).then_some(()));
+    });
+    assert!(begin.elapsed() < NOTICED, "{:?}", begin.elapsed());
     drop(link);
     tokio::task::block_in_place(|| lab.interrupt());
 }

@@ -50,7 +50,7 @@ fn spool_arrived(lab: &Lab) {
         let path = format!("/api/v1/devices/demo/{device}/boots");
         // The boots of the fixture and of this program.
         let boots = lab.poll(&path, |boots| boots.as_array().filter(|boots| boots.len() == 2).cloned());
-        let former = boots.iter().min_by_key(|boot| boot["began_ms"].as_f64().unwrap_or_default() as u64);
+        let former = boots.iter().max_by_key(|boot| boot["stored"].as_u64());
         let former = former.expect("two");
         assert_eq!((&former["lost"], &former["duplicate"]), (&0.into(), &0.into()), "{device}: {boots:#?}");
         stored += former["stored"].as_u64().expect("a number");

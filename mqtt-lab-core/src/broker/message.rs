@@ -1,6 +1,7 @@
 //! A message on its way through the broker.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use mqtt_lab_wire::Qos;
@@ -61,7 +62,11 @@ impl Message {
     }
 }
 
+/// Milliseconds since the Unix epoch as of the first call, and from there on by the monotonic clock: a message lives
+/// neither longer nor shorter because the time of day was set.
 fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    static START: OnceLock<(Duration, Instant)> = OnceLock::new();
+    let now = || (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now());
+    let (start, since) = START.get_or_init(now);
+    u64::try_from((*start + since.elapsed()).as_millis()).unwrap_or(u64::MAX)
 }

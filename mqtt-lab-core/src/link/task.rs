@@ -98,7 +98,7 @@ impl<'a> Task<'a> {
     /// Waits before the next attempt to connect. An error: the link is to end.
     async fn pause(&mut self) -> Result<(), Failure> {
         let usual = self.backoff.wait(rand::random());
-        let wait = self.contest.wait(rand::random()).unwrap_or(usual);
+        let wait = self.contest.wait(rand::random()).map_or(usual, |wait| wait.max(usual));
         stoppable(self.shared, tokio::time::sleep(wait)).await
     }
 

@@ -51,8 +51,19 @@ impl Broker {
         Client { stream, version: Version::V5 }
     }
 
-    /// The next connection up to CONNECT.
+    /// The next connection of the link itself up to CONNECT. After many cuts a link opens a second one, which is cut,
+    /// too.
     pub async fn connect(&self) -> (Client, Connect) {
+        loop {
+            let (client, connect) = self.connect_any().await;
+            if !connect.is_witness() {
+                return (client, connect);
+            }
+        }
+    }
+
+    /// The next connection up to CONNECT.
+    pub async fn connect_any(&self) -> (Client, Connect) {
         let mut client = self.accept().await;
         match client.read().await {
             Packet::Connect(connect) => {

@@ -29,6 +29,13 @@ pub struct Connect {
     pub bytes: Vec<u8>,
 }
 
+impl Connect {
+    /// Whether it has the client id of a second connection of the link `device`.
+    pub fn is_witness(&self) -> bool {
+        self.bytes.windows(7).any(|part| part == b"device_")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Publish {
     pub topic: String,
