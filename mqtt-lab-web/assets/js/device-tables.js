@@ -72,7 +72,7 @@ export function messageRows({ refusals, no_readings: empty }) {
   const all = [...refusals, ...empty].sort((a, b) => b.last_ms - a.last_ms);
   if (!all.length) return null;
   const heads = ["time", "channel", "payload", "reason", "count"].map((key) => t(`messages.${key}`));
-  return table(heads, all.map((remark) => {
+  const messages = table(heads, all.map((remark) => {
     const { words, lang } = reasonWords(remark.reason ?? "");
     return [
       dateTime(remark.last_ms), remark.channel ? el("code", {}, remark.channel) : t("messages.device"),
@@ -82,6 +82,8 @@ export function messageRows({ refusals, no_readings: empty }) {
       count(remark.count),
     ];
   }));
+  messages.classList.add("whole");
+  return messages;
 }
 
 /** What is wrong with a device's times and how often it was, empty if nothing ever was. @param {import("./store.js").Device} device */
