@@ -28,7 +28,8 @@ export async function inWords(problem) {
   const said = problem?.detail ?? problem?.title;
   if (!problem?.type?.startsWith(NAMED) || language() === OF_THE_LAB) return said;
   const key = `problem.${problem.type.slice(NAMED.length)}`;
-  await loadReasons();
+  // Without the words, those of the lab are better than none.
+  if (!has(key)) await extend("problems").catch(() => {});
   if (!has(key)) return said;
   const { expected, ...values } = problem.values ?? {};
   return t(key, expected ? { ...values, expected: t(`problem.expected.${expected}`, values) } : values);
@@ -41,7 +42,7 @@ const PAYLOAD = /, not `.*`$/s;
 
 /** Loads the words of the reasons. Without them, those of the lab are shown. */
 export async function loadReasons() {
-  if (language() !== OF_THE_LAB && !has("problem.no-device")) await extend("problems").catch(() => {});
+  if (language() !== OF_THE_LAB && !has("part.clock")) await extend("parts").catch(() => {});
 }
 
 /** Why a message was refused. @param {string} reason @returns {{words: string, lang: string}} */
