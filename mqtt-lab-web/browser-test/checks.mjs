@@ -2,7 +2,8 @@
 // waits for a condition.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { foreignChecks } from "./foreign.mjs";
+import { publish } from "./mqtt.mjs";
 
 const DEVICES = ["temperature", "humidity", "motion", "host", "led", "dimmer"];
 const LARGEST_LOAD_BYTES = 60_000;
@@ -25,16 +26,6 @@ const shows = (page, id, value) =>
 
 /** @param {Page} page @param {string} id */
 const confirmed = (page, id) => card(page, id).locator('[data-command-state="confirmed"]').first().waitFor();
-
-/** @param {string | undefined} broker @param {string} topic @param {string} payload @param {...string} options */
-function publish(broker, topic, payload, ...options) {
-  if (!broker) return "LAB_BROKER is not set";
-  const [host, port] = broker.split(/:(?=\d+$)/);
-  const { error, status, stderr } = spawnSync("mosquitto_pub", ["-h", host, "-p", port, "-t", topic, "-m", payload, "-q", "1", ...options]);
-  if (error) return "mosquitto_pub is not installed";
-  assert.equal(status, 0, `mosquitto_pub: ${stderr}`);
-  return null;
-}
 
 /** @param {Page} page @param {string} topic */
 const treeItem = (page, topic) => page.locator(`[role=treeitem][data-topic=${JSON.stringify(topic)}]`);
@@ -389,6 +380,8 @@ export const checks = [
     await page.context().close();
     return skipped && { skipped };
   }],
+
+  ...foreignChecks,
 
   ["a plugin that is loaded anew says so for a while", async ({ visit, shoot, broker }) => {
     const skipped = publish(broker, "lab/demo/tank/$info", tank(1));

@@ -128,6 +128,13 @@ const post = (page, what, body) => page.evaluate(async ([what, body]) => {
   if (!answer.ok) throw new Error(await answer.text());
 }, [what, JSON.stringify(body)]);
 
+/** What may be wrong with the messages of a foreign device: channel and payload. @returns {[string, string][]} */
+const oddMessages = () => [
+  ["/weight-of-the-left-pan", "21,5"], ["/weight-of-the-left-pan", "nan"], ["/door", "on"], ["/door", "ajar"],
+  ["/level", "starting"], ["/level", "1.5"], ["/level", "2.5"], ["/level", "3.5"], ["/rain", "nan"],
+  ["/time", `{"v":1,"t":${Date.now() + 86_400_000}}`], ["", '[1,"<b>2</b>"]'], ["/weight", "21.5 kg"],
+];
+
 /** @type {[string, (tools: any) => Promise<any>][]} */
 export const checks = [
   ["a lab with everything there is: a foreign device, a lost one, a confirmed command", async ({ visit }) => {
@@ -135,6 +142,8 @@ export const checks = [
     // As a foreign device does.
     await post(page, "publish", { topic: "lab/home/workbench-scale/weight-of-the-left-pan", payload: "1250.5", qos: 1 });
     await page.locator('[data-device="home/workbench-scale"]').waitFor();
+    for (const [channel, payload] of oddMessages()) await post(page, "publish", { topic: `lab/home/home-made-station${channel}`, payload, qos: 1 });
+    await page.locator('[data-device="home/home-made-station"] [data-remark="refused"]').waitFor();
     await post(page, "variables", { id: "lesson", label: "A lesson is on", datatype: "bool", value: false });
     await post(page, "devices/home/humidity/plug", { plug: "kill" });
     await page.locator('[data-device="home/humidity"][data-state=lost]').waitFor();

@@ -75,6 +75,13 @@ export const places = [
   { name: "actuator", path: "#/device/home/thermostat", arrive: drawn },
   { name: "lamp", path: "#/device/home/rgb-light", arrive: drawn },
   { name: "foreign", path: "#/device/home/workbench-scale", arrive: (page) => page.locator("[data-part=states] .quiet").waitFor() },
+  {
+    name: "foreign-odd", path: "#/device/home/home-made-station",
+    arrive: async (page) => {
+      await page.locator("[data-part=messages] tbody tr").first().waitFor();
+      for (const summary of await page.locator("summary").all()) await summary.click();
+    },
+  },
   { name: "lost", path: "#/device/home/humidity", arrive: (page) => page.locator('.page[data-state="lost"]').waitFor() },
   { name: "missing", path: "#/device/home/nobody", arrive: (page) => page.locator(".placeholder h2").waitFor() },
   { name: "topics", path: "#/topics", arrive: (page) => page.locator("[role=treeitem]").first().waitFor() },

@@ -1,7 +1,6 @@
 // The HTTP API: one function per call. docs/http-api.md is the contract.
 
 import { learn } from "./clock.js";
-import { inWords } from "./problem.js";
 
 /** A refused call: `status` 0 means that the server could not be reached. */
 export class ApiError extends Error {
@@ -39,9 +38,12 @@ async function call(path, init) {
     unauthorized();
   }
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiError(response.status, await inWords(body) ?? response.statusText);
+  if (!response.ok) throw new ApiError(response.status, await problemWords(body) ?? response.statusText);
   return body;
 }
+
+/** The words of a refused call. @param {any} body @returns {Promise<string | undefined>} */
+const problemWords = (body) => import("./problem.js").then(({ inWords }) => inWords(body), () => body?.detail);
 
 /** @param {string} method @param {string} path @param {unknown} body */
 function send(method, path, body) {
@@ -85,6 +87,10 @@ export const login = (/** @type {string} */ token) => send("POST", "login", { to
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */
 export const patch = (of, change) => send("PATCH", devicePath(of), change);
+
+/** Describes a channel that its device does not describe; `null` takes back. @param {any} of @param {string} channel
+ * @param {{datatype?: string | null, unit?: string | null, quantity?: string | null, label?: string | null, choices?: string[] | null}} change */
+export const describe = (of, channel, change) => send("PATCH", `${devicePath(of)}/channels/${encodeURIComponent(channel)}`, change);
 
 /** Sends a command; answers with the pending command. @param {any} of @param {string} channel @param {unknown} value */
 export const set = (of, channel, value) =>

@@ -1,6 +1,6 @@
 // A device on the dashboard: name and state, its channels, and a foot line on how it talks.
 
-import { channelView } from "./channel.js";
+import { channelView, deviceRemarks } from "./channel.js";
 import { now } from "./clock.js";
 import { el, setBadge, setData, setText } from "./dom.js";
 import { bytes, count, duration, NO_VALUE, UNKNOWN } from "./format.js";
@@ -35,6 +35,7 @@ export function card(element, device) {
   const badge = el("span", { class: "state" });
   const reloaded = el("span", { class: "state", hidden: true });
   const error = el("p", { class: "device-error", hidden: true });
+  const remarks = deviceRemarks();
   const foot = footLine();
   const kind = device.kind && device.kind !== device.id ? ` · ${kindName(device.kind)}` : "";
   element.replaceChildren(
@@ -47,7 +48,7 @@ export function card(element, device) {
     el("div", { class: alone ? "channels" : "channels rows" }, ...views.map((view) => view.element),
       views.length ? null : el("p", { class: "quiet" }, t("device.no-channels")),
       more > 0 ? el("a", { class: "more", href: deviceHref(device) }, t(more === 1 ? "device.more.1" : "device.more", { count: more })) : null),
-    foot.element);
+    remarks.element, foot.element);
 
   return {
     signature: signature(device),
@@ -67,6 +68,7 @@ export function card(element, device) {
       error.hidden = next.error === null;
       setText(error, next.error === null ? "" : t("device.error", { error: next.error }));
       this.sample(next);
+      remarks.update(next);
       foot.update(next);
     },
   };

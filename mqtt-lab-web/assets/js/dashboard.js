@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { liveWindowMs, reachMs, shapeOf } from "./cadence.js";
+import { fetchLines, hasLines } from "./channel.js";
 import { now } from "./clock.js";
 import { el, setText } from "./dom.js";
 import { cardGroups } from "./groups.js";
@@ -30,9 +31,17 @@ export function mountDashboard(main, signal) {
   const dirty = new Map();
   main.append(finder.element, status, groups.element, hidden.element);
 
+  /** For the code of the lines that cards may have: a card does not grow once it is shown. */
+  let waits = /** @type {"not yet" | "now" | "no more"} */ ("not yet");
+
   function build() {
-    if (signal.aborted) return;
+    if (signal.aborted || waits === "now") return;
     const all = sortedDevices();
+    if (waits === "not yet" && all.some(hasLines)) {
+      waits = "now";
+      fetchLines().then(() => { waits = "no more"; build(); });
+      return;
+    }
     const visible = showHidden ? all : all.filter((device) => !device.hidden);
     const shown = matching(visible);
     places.keep(visible);

@@ -1,14 +1,14 @@
 // The charts of a device page: every channel over a chosen span, from storage and then live.
 
 import * as api from "./api.js";
-import { reading } from "./channel.js";
+import { absence, channelNotes, reading } from "./channel.js";
 import { reachMs, shapeOf } from "./cadence.js";
-import { now } from "./clock.js";
-import { el, setText } from "./dom.js";
+import { AHEAD_MS, now } from "./clock.js";
+import { el, setData, setText } from "./dom.js";
 import { dateTime, span, time, withUnit } from "./format.js";
 import { HistoryChart } from "./history-chart.js";
 import { t } from "./i18n.js";
-import { channelName, ownChannels } from "./names.js";
+import { channelName, ownChannels, wordFor } from "./names.js";
 import { touch, watch } from "./paint.js";
 import { DAY } from "./scale.js";
 import { Series } from "./series.js";
@@ -27,8 +27,9 @@ export function historyCharts(device, signal) {
   const cursor = { time: /** @type {number | null} */ (null) };
   /** @type {[number, number, boolean][]} */
   let offline = [];
-  const context = { device: () => device, offline: () => offline, cursor, changed: () => touchAll(true) };
-  const charts = ownChannels(device).map((channel, index) => channelChart(channel, index, context, signal));
+  const context = { device: () => device, offline: () => offline, cursor, changed: () => touchAll(true), past: false };
+  const charts = ownChannels(device).flatMap((channel, index) => [channelChart(channel, index, context, signal),
+    ...channel.earlier.map((series) => earlierChart(channel, series, index, context, signal))]);
   const picker = spanPicker((spanMs) => { chosenSpan = spanMs; load(); });
   const element = el("section", { class: "part", "aria-label": t("history.title"), data: { part: "history" } },
     el("header", { class: "part-head" }, el("h3", {}, t("history.title")), picker),
@@ -69,15 +70,34 @@ function spanPicker(choose) {
   return el("div", { class: "segmented", role: "group", "aria-label": t("history.span") }, ...buttons);
 }
 
+/** The series of another datatype that a channel had before, folded away.
+ * @param {any} channel @param {{series: number, datatype: string}} earlier @param {number} index @param {any} context @param {AbortSignal} signal */
+function earlierChart(channel, { series, datatype }, index, context, signal) {
+  const title = el("summary", {}, t("history.earlier", { name: channelName(channel), datatype: wordFor("datatype", datatype) }));
+  const of = { ...channel, series, datatype, settable: false, value: null, time_ms: null, note: null, no_reading: false, proposal: null };
+  const unchanged = { update() {}, changed() {}, async load() {} };
+  if (!shapeOf(context.device(), of)) {
+    const data = el("a", { href: `/api/v1/series/${series}/points?from_ms=0` }, t("history.earlier.data"));
+    return { ...unchanged, element: el("details", { class: "earlier", data: { earlier: datatype } }, title, el("p", {}, data)) };
+  }
+  const past = { ...context, past: true, device: () => ({ ...context.device(), channels: [of] }) };
+  const chart = channelChart(of, index, past, signal);
+  const element = el("details", { class: "earlier", data: { earlier: datatype } }, title, chart.element);
+  return { ...chart, element };
+}
+
 /** @param {any} channel @param {number} index @param {any} context @param {AbortSignal} signal */
 function channelChart(channel, index, context, signal) {
   const current = () => context.device().channels.find((/** @type {any} */ other) => other.name === channel.name) ?? channel;
   const shape = shapeOf(context.device(), channel);
   const shown = reading(channel);
+  const absent = absence();
+  const notes = channelNotes(context.device());
   const readout = el("p", { class: "readout" });
   const canvas = el("canvas", { role: "img", tabindex: "0", "aria-label": t("history.label", { name: channelName(channel) }) });
   const element = el("section", { class: "history", data: { channel: channel.name, shape: shape ?? "none" } },
-    el("header", {}, el("h4", {}, channelName(channel)), shown.element, readout),
+    el("header", {}, el("h4", {}, channelName(channel)), shown.element, absent.element, readout),
+    notes.element,
     shape ? el("div", { class: "plot tall" }, canvas) : null);
   let series = new Series(8 * DAY);
   let lastPulled = -Infinity;
@@ -94,6 +114,11 @@ function channelChart(channel, index, context, signal) {
   function pull() {
     const live = channel.series === null ? undefined : state.series.get(channel.series);
     if (!live) return;
+    if (lastPulled > now() + AHEAD_MS) {
+      // The lab's clock was set back.
+      series.forgetAfter(now() + AHEAD_MS);
+      lastPulled = series.last;
+    }
     for (let i = live.lowerBound(lastPulled); i < live.length; i += 1) {
       if (live.times[i] > lastPulled) series.push(live.times[i], live.values[i]);
     }
@@ -105,7 +130,7 @@ function channelChart(channel, index, context, signal) {
     const { time_ms: newest } = current();
     const raw = sample && (channel.datatype === "bool" ? Boolean(sample[1]) : sample[1]);
     if (sample) setText(readout, `${dateTime(sample[0])} · ${withUnit(raw, channel)}`);
-    else setText(readout, newest === null ? t("channel.no-value") : t("channel.at", { time: time(newest) }));
+    else setText(readout, newest === null ? (context.past ? "" : t("channel.no-value")) : t("channel.at", { time: time(newest) }));
   }
 
   return {
@@ -122,7 +147,11 @@ function channelChart(channel, index, context, signal) {
       touch(canvas);
     },
     update() {
-      shown.update(current());
+      const next = current();
+      shown.update(next);
+      setData(element, "noReading", String(next.no_reading));
+      absent.update(next);
+      notes.update(next);
       if (shape) pull();
       this.changed(true);
     },

@@ -1,4 +1,4 @@
-// The tables of a device page: states, commands, settings, last will, counts, boots, channels.
+// The tables of a device page: states, commands, messages without a usable value, settings, last will, counts, boots, channels.
 
 import { describe } from "./controls.js";
 import { el, setBadge, topicCode } from "./dom.js";
@@ -6,6 +6,7 @@ import { bytes, choice, count, countOrWord, dateTime, duration, fixed, limit, NO
 import { now } from "./clock.js";
 import { t } from "./i18n.js";
 import { channelName, kindName, wordFor } from "./names.js";
+import { clockWords, reasonWords } from "./problem.js";
 import { state } from "./store.js";
 
 /** On a phone a row becomes a block of named cells (css/device.css); the roles say that it is a table all the same.
@@ -65,6 +66,34 @@ export function commandRows(commands, device) {
   }));
 }
 
+/** Messages that were refused or had no value, the newest first; null if there were none.
+ * @param {import("./store.js").Device} device */
+export function messageRows({ refusals, no_readings: empty }) {
+  const all = [...refusals, ...empty].sort((a, b) => b.last_ms - a.last_ms);
+  if (!all.length) return null;
+  const heads = ["time", "channel", "payload", "reason", "count"].map((key) => t(`messages.${key}`));
+  const messages = table(heads, all.map((remark) => {
+    const { words, lang } = reasonWords(remark.reason ?? "");
+    return [
+      dateTime(remark.last_ms), remark.channel ? el("code", {}, remark.channel) : t("messages.device"),
+      remark.payload ? el("code", {}, remark.payload) : t("remark.empty"),
+      el("div", {}, words ? el("span", { lang }, words) : t("channel.no-reading"),
+        remark.present ? null : el("p", { class: "quiet" }, t("messages.over"))),
+      count(remark.count),
+    ];
+  }));
+  messages.classList.add("whole");
+  return messages;
+}
+
+/** What is wrong with a device's times and how often it was, empty if nothing ever was. @param {import("./store.js").Device} device */
+export function clockSentence(device) {
+  const { counts: { wrong_clock: wrong } } = device;
+  const words = clockWords(device);
+  const often = wrong ? t(wrong === 1 ? "clock.count.1" : "clock.count", { count: count(wrong) }) : "";
+  return [words && `${words}.`, often, wrong && !words ? t("clock.over") : ""].filter(Boolean).join(" ");
+}
+
 const yesNo = (/** @type {boolean | null} */ value) => (value === null ? UNKNOWN : t(value ? "yes" : "no"));
 
 /** @param {any} device */
@@ -93,12 +122,13 @@ export function willTable({ will }) {
   ]);
 }
 
+/** Those that are counted for each boot. */
 const COUNTS = ["received", "stored", "duplicate", "lost", "refused"];
 
 /** @param {any} device */
 export function countsTable({ counts }) {
   const explained = (/** @type {string} */ key) => t(["received", "stored"].includes(key) ? `counts.${key}.explain` : `counter.${key}.explain`);
-  return facts(t("counts.title"), COUNTS.map((key) => /** @type {const} */ ([
+  return facts(t("counts.title"), [...COUNTS, "no_reading", "wrong_clock"].map((key) => /** @type {const} */ ([
     t(`counter.${key}`), countOrWord(counts[key]), counts[key] === null ? t("counts.unknown") : explained(key)])));
 }
 

@@ -3,14 +3,17 @@
 import * as api from "./api.js";
 import { historyCharts } from "./device-charts.js";
 import { controlsSection } from "./device-controls.js";
-import { manageSection } from "./device-manage.js";
+import { describeSection, manageSection } from "./device-manage.js";
 import { plugSection } from "./device-plug.js";
-import { bootRows, commandRows, countsTable, descriptionTable, channelTable, stateRows, stateSentence, willTable } from "./device-tables.js";
+import {
+  bootRows, clockSentence, commandRows, countsTable, descriptionTable, channelTable, messageRows, stateRows, stateSentence, willTable,
+} from "./device-tables.js";
 import { el, icon, setBadge, setData, setText } from "./dom.js";
-import { t } from "./i18n.js";
+import { extend, t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { nextFrame } from "./paint.js";
 import { showPlugin, showReloaded } from "./plugin.js";
+import { loadReasons } from "./problem.js";
 import { keyOf, on, state } from "./store.js";
 
 const TICK_MS = 1_000;
@@ -18,12 +21,18 @@ const TICK_MS = 1_000;
 const BOOTS_MS = 5_000;
 
 /** @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
-export function mountDevice(main, where, signal) {
+export async function mountDevice(main, where, signal) {
+  // The forms for channels share their words with those for variables.
+  await Promise.all([extend("variables"), loadReasons()]);
+  if (signal.aborted) return;
   const key = keyOf(where);
   /** @type {AbortController | null} */
   let built = null;
   /** @type {{update: (device: any) => void, refresh: () => Promise<any>, shape: string} | null} */
   let page = null;
+  /** It outlives the page that is built around it: a description that was saved builds another one.
+   * @type {ReturnType<typeof describeSection> | null} */
+  let describe = null;
 
   function show() {
     const device = state.devices.get(key);
@@ -34,7 +43,8 @@ export function mountDevice(main, where, signal) {
     } else if (!page || page.shape !== shape(device)) {
       built?.abort();
       built = new AbortController();
-      page = build(main, device, built.signal);
+      describe ??= describeSection(device);
+      page = build(main, device, describe, built.signal);
     }
     if (device) page?.update(device);
     if (state.loaded) document.documentElement.dataset.ready = "true";
@@ -53,8 +63,8 @@ export function mountDevice(main, where, signal) {
 
 /** What the page is built from; another shape needs another page. @param {any} device */
 const shape = (device) => JSON.stringify([device.role, device.trigger, device.channels.map(
-  (/** @type {any} */ { series, name, label, datatype, unit, min, max, step, choices, settable }) =>
-    [series, name, label, datatype, unit, min, max, step, choices, settable])]);
+  (/** @type {any} */ { series, name, label, datatype, unit, min, max, step, choices, settable, earlier }) =>
+    [series, name, label, datatype, unit, min, max, step, choices, settable, earlier])]);
 
 const backLink = () => el("a", { class: "back", href: "#/" }, icon("back"), t("device.back"));
 
@@ -70,8 +80,8 @@ function missing(where) {
 const section = (title, name, ...children) =>
   el("section", { class: "part", "aria-label": title, data: { part: name } }, el("h3", {}, title), ...children);
 
-/** @param {HTMLElement} main @param {any} device @param {AbortSignal} signal */
-function build(main, device, signal) {
+/** @param {HTMLElement} main @param {any} device @param {ReturnType<typeof describeSection>} describe @param {AbortSignal} signal */
+function build(main, device, describe, signal) {
   const title = el("h2", {});
   const badge = el("span", { class: "state" });
   const reloaded = el("span", { class: "state", hidden: true });
@@ -81,6 +91,10 @@ function build(main, device, signal) {
   const error = el("p", { class: "device-error", hidden: true });
   const charts = historyCharts(device, signal);
   const controls = controlsSection(device, section, signal);
+  const clock = el("p", { class: "sentence", data: { part: "clock" } });
+  const messages = el("div", {});
+  const messagesPlace = section(t("messages.title"), "messages", clock, messages);
+  const describePlace = el("div", {});
   const states = el("div", {});
   const commands = el("div", {});
   const settings = el("div", { class: "tables" });
@@ -95,6 +109,8 @@ function build(main, device, signal) {
     ownChannels(device).length ? charts.element : el("p", { class: "quiet" }, t("device.no-channels")),
     ...controls.elements,
     plugPlace,
+    messagesPlace,
+    describePlace,
     section(t("states.title"), "states", states),
     settable ? section(t("commands.title"), "commands", commands) : null,
     section(t("settings.title"), "settings", settings),
@@ -140,7 +156,29 @@ function build(main, device, signal) {
 
   on("command", (command) => { if (keyOf({ group: command.group, id: command.device }) === keyOf(device)) loadCommands(); }, signal);
   // Not before it is filled: what would come into it later would move the rest.
-  refresh().then(() => { if (!signal.aborted) main.replaceChildren(element); });
+  refresh().then(() => { if (!signal.aborted) place(); });
+
+  function place() {
+    const focused = main.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+    describePlace.append(describe.element);
+    main.replaceChildren(element);
+    // What had the focus came along, or is no more.
+    if (focused) (main.contains(focused) ? focused : main).focus({ preventScroll: true });
+  }
+
+  let shownMessages = "";
+
+  /** @param {any} next */
+  function showMessages(next) {
+    setText(clock, clockSentence(next));
+    clock.hidden = !clock.textContent;
+    const { refusals, no_readings: empty } = next;
+    messagesPlace.hidden = clock.hidden && !refusals.length && !empty.length;
+    const key = JSON.stringify([refusals, empty]);
+    if (key === shownMessages) return;
+    shownMessages = key;
+    messages.replaceChildren(...[messageRows(next)].filter((rows) => rows !== null));
+  }
 
   return {
     shape: shape(device),
@@ -159,6 +197,8 @@ function build(main, device, signal) {
       setText(error, next.error === null ? "" : t("device.error", { error: next.error }));
       charts.update(next);
       controls.update(next);
+      showMessages(next);
+      describe.update(next);
       manage.update(next);
       if (knownState !== next.state + next.state_since_ms) {
         knownState = next.state + next.state_since_ms;
@@ -175,6 +215,6 @@ function build(main, device, signal) {
 
 /** The settings tables are only drawn again when one of their cells changed. @param {any} device */
 const settingsKey = (device) => JSON.stringify({
-  ...device, last_seen_ms: 0, state_since_ms: 0,
+  ...device, last_seen_ms: 0, state_since_ms: 0, refusals: 0, no_readings: 0, clock: 0,
   channels: device.channels.map((/** @type {any} */ channel) => ({ ...channel, value: 0, time_ms: 0 })), root: state.lab?.root,
 });

@@ -78,6 +78,12 @@ export function choice(word, channel) {
   return has(key) ? t(key) : String(word);
 }
 
+/** The beginning of a text. @param {string} text @param {number} most characters */
+export function shortened(text, most) {
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, most).join("")}…` : text;
+}
+
 /** A value with its unit. @param {any} raw @param {any} channel */
 export function withUnit(raw, channel) {
   const text = value(raw, channel);

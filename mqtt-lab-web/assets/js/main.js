@@ -42,26 +42,28 @@ function show() {
  * @param {HTMLElement} main @param {any} where @param {AbortSignal} signal */
 async function openLater(main, where, signal) {
   try {
-    if (where.view === "topics") {
-      const { mountTopics } = await import("./topics.js");
-      if (!signal.aborted) await mountTopics(main, where, signal);
-    } else if (where.view === "variables") {
-      const { mountVariables } = await import("./variables.js");
-      if (!signal.aborted) await mountVariables(main, signal);
-    } else if (where.view === "clients") {
-      const { mountClients } = await import("./clients.js");
-      if (!signal.aborted) await mountClients(main, signal);
-    } else if (where.view === "status") {
-      const { mountStatus } = await import("./status.js");
-      if (!signal.aborted) await mountStatus(main, signal);
-    } else {
-      const { mountDevice } = await import("./device.js");
-      if (!signal.aborted) mountDevice(main, where, signal);
-    }
+    const styled = import("./style.js").then(({ style }) => style("/css/device.css"));
+    const [mount] = await Promise.all([pageOf(where), styled]);
+    if (!signal.aborted) await mount(main, signal);
   } catch (error) {
     main.textContent = i18n.t("error.unreachable");
     throw error;
   }
+}
+
+/** What fills the page with a view. @param {any} where @returns {Promise<(main: HTMLElement, signal: AbortSignal) => any>} */
+async function pageOf(where) {
+  switch (where.view) {
+    case "topics": {
+      const { mountTopics } = await import("./topics.js");
+      return (main, signal) => mountTopics(main, where, signal);
+    }
+    case "variables": return (await import("./variables.js")).mountVariables;
+    case "clients": return (await import("./clients.js")).mountClients;
+    case "status": return (await import("./status.js")).mountStatus;
+  }
+  const { mountDevice } = await import("./device.js");
+  return (main, signal) => mountDevice(main, where, signal);
 }
 
 /** @param {string} language */

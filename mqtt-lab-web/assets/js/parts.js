@@ -21,7 +21,10 @@ export function causeOf(error) {
   const [, name, rest] = /^([^:]*)(.*)$/s.exec(words) ?? [words, words, ""];
   const [n] = /\d+/.exec(name) ?? [""];
   const key = `part-cause.${name.replace(n || "{n}", "{n}")}`;
-  return { words: has(key) ? t(key, { n }) + rest : words, details };
+  if (!has(key)) return { words, details };
+  const said = t(key, { n, rest: rest.replace(/^: /, "") });
+  // Where the words do not hold the rest, it follows them.
+  return { words: t(key).includes("{rest}") ? said : said + rest, details };
 }
 
 /** Since when a part does not work. @param {number | null} ms */

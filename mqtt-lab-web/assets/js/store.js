@@ -10,12 +10,17 @@ const COMMANDS_KEPT = 200;
  * @typedef {{series: number | null, name: string, label: string | null, datatype: string, unit: string | null,
  *   quantity: string | null, min: number | null, max: number | null, step: number | null, max_len: number | null,
  *   choices: string[] | null, settable: boolean, qos: number | null, retain: boolean | null, value: any,
- *   time_ms: number | null, bytes: number | null}} Channel
+ *   time_ms: number | null, bytes: number | null, described_by: "device" | "framework" | "person" | null, no_reading: boolean,
+ *   note: string | null, proposal: string | null, earlier: {series: number, datatype: string}[]}} Channel
+ * @typedef {{channel: string, payload: string, reason?: string, count: number, last_ms: number, present: boolean}} Remark
+ *   messages of one kind; `channel` is empty for the device's own topic, `reason` is missing for those without a value
+ * @typedef {{problem: "ahead" | "never_set" | "no_offset" | "unreadable", ahead_ms: number | null, last_ms: number}} WrongClock
  * @typedef {{name: string, version: string, form: string, loads: number}} Plugin
  * @typedef {{group: string, id: string, name: string | null, label: string | null, kind: string | null,
  *   role: string | null, hidden: boolean, announced: boolean, state: string, state_since_ms: number | null,
  *   error: string | null, last_seen_ms: number | null, trigger: string | null, payload: string | null,
- *   version: number | null, keep_alive_s: number | null, downgrades: string | null, will: any, plugin: Plugin | null, counts: any, channels: Channel[]}} Device
+ *   version: number | null, keep_alive_s: number | null, downgrades: string | null, will: any, plugin: Plugin | null, counts: any,
+ *   refusals: Remark[], no_readings: Remark[], clock: WrongClock | null, channels: Channel[]}} Device
  */
 
 export const state = {
