@@ -66,7 +66,10 @@ impl Intake {
     ) -> Result<Vec<Write>, Stopped> {
         let members = match Members::read(object, prefix) {
             Ok(members) => members,
-            Err(error) => return self.refuse(topic, message, &error.to_string(), now_us).await,
+            Err(error) => {
+                let reason = (prefix.unwrap_or_default(), &*error.to_string());
+                return self.refuse_value(topic, message, reason, None, now_us).await;
+            }
         };
         let mut writes = Vec::with_capacity(members.all.len());
         for (channel, value) in &members.all {
