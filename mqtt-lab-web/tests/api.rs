@@ -308,7 +308,7 @@ async fn a_device_is_shown_as_the_contract_says() {
     let on = &lamp["channels"][0];
     let keys: BTreeSet<_> = on.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = "series name label datatype unit quantity min max step max_len choices settable qos retain value time_ms bytes \
-                  described_by no_reading note proposal earlier";
+                  described_by settings no_reading note proposal earlier";
     assert_eq!(keys, wanted.split_whitespace().collect());
     assert_eq!(
         (&on["value"], &on["bytes"], &on["qos"], &on["settable"]),
@@ -350,7 +350,9 @@ async fn a_person_describes_a_channel_that_its_device_does_not() {
         assert_eq!(&channel[field], value, "{field}");
     }
     assert_eq!((&channel["series"], &channel["earlier"][0]["datatype"]), (&Json::Null, &json!("text")));
+    assert_eq!(channel["settings"]["datatype"], "float");
     let (_, device) = lab.send("PATCH", path, &json!({"datatype": null, "label": null})).await;
+    assert_eq!(device["channels"][0]["settings"]["datatype"], Json::Null);
     let channel = &device["channels"][0];
     assert_eq!(
         (&channel["datatype"], &channel["unit"], &channel["value"]),

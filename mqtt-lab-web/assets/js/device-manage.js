@@ -123,7 +123,7 @@ function channelForm(name, device) {
 
   /** What the form shows of the channel as the lab has it. @returns {Record<keyof typeof fields, string>} */
   function saved() {
-    const said = channel?.described_by === "person" ? channel : null;
+    const said = channel?.settings;
     return {
       datatype: said?.datatype ?? "", label: said?.label ?? "", unit: said?.unit ?? "", quantity: said?.quantity ?? "",
       choices: (said?.choices ?? []).join("\n"),

@@ -10,7 +10,8 @@ const COMMANDS_KEPT = 200;
  * @typedef {{series: number | null, name: string, label: string | null, datatype: string, unit: string | null,
  *   quantity: string | null, min: number | null, max: number | null, step: number | null, max_len: number | null,
  *   choices: string[] | null, settable: boolean, qos: number | null, retain: boolean | null, value: any,
- *   time_ms: number | null, bytes: number | null, described_by: "device" | "framework" | "person" | null, no_reading: boolean,
+ *   time_ms: number | null, bytes: number | null, settings: {datatype: string | null, unit: string | null, quantity: string | null, label: string | null, choices: string[]} | null,
+ *   described_by: "device" | "framework" | "person" | null, no_reading: boolean,
  *   note: string | null, proposal: string | null, earlier: {series: number, datatype: string}[]}} Channel
  * @typedef {{channel: string, payload: string, reason?: string, count: number, last_ms: number, present: boolean}} Remark
  *   messages of one kind; `channel` is empty for the device's own topic, `reason` is missing for those without a value

@@ -12,7 +12,7 @@ use super::device::{ChannelState, Device};
 use super::remarks::{Remarks, WrongClock};
 use crate::clock::Millis;
 use crate::config::PublishLog;
-use crate::store::{Command, CommandState, LifeCounts, SeriesId, StateCause, StateChange};
+use crate::store::{ChannelSettings, Command, CommandState, LifeCounts, SeriesId, StateCause, StateChange};
 
 /// A device as the API shows it.
 #[derive(Debug, Serialize)]
@@ -75,6 +75,8 @@ struct ChannelView {
     time_ms: Option<Millis>,
     bytes: Option<usize>,
     described_by: Option<DescribedBy>,
+    /// What a person said of it.
+    settings: Option<ChannelSettings>,
     /// Its last message had no value.
     no_reading: bool,
     note: Option<Note>,
@@ -185,6 +187,11 @@ fn view(place: &Place<'_>, device: &Device, channel: &Channel, state: Option<&Ch
         time_ms: last.map(|last| Millis(last.t_us)),
         bytes: present.and_then(|state| state.bytes),
         described_by,
+        settings: device
+            .settings
+            .get(&*channel.name)
+            .filter(|_| described_by == Some(DescribedBy::Person))
+            .cloned(),
         no_reading: device.no_readings.is_present(&channel.name),
         note: present.and_then(|state| state.note),
         proposal: present

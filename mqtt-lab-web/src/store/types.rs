@@ -93,7 +93,7 @@ pub struct SavedDevice {
 }
 
 /// What a person said of a channel that its device does not describe.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChannelSettings {
     /// What its values are; `None`: they tell.
     pub datatype: Option<Datatype>,
