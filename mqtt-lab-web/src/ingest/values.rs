@@ -71,6 +71,8 @@ impl Intake {
                 return self.refuse_value(topic, message, reason, None, now_us).await;
             }
         };
+        // The message itself is counted already.
+        self.health.received.add(members.all.len().saturating_sub(1));
         let mut writes = Vec::with_capacity(members.all.len());
         for (channel, value) in &members.all {
             let sample = Received { time: members.time, ..Received::new(*value) };

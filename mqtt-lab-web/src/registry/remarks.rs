@@ -139,6 +139,8 @@ impl WrongClock {
 
 #[cfg(test)]
 mod tests {
+    use mqtt_lab_wire::{Channel, Message, Refused, Written};
+
     use super::*;
 
     #[test]
@@ -170,5 +172,110 @@ mod tests {
         assert_eq!(problem(SampleTime::Unix(i64::MIN)), Some(WrongTime::NeverSet));
         assert_eq!(problem(SampleTime::Unreadable), Some(WrongTime::Unreadable));
         assert_eq!(problem(SampleTime::SinceBoot(1)), None);
+    }
+
+    /// A reason as the page looks its German words up: quoted words and numbers are gaps (`problem.js`).
+    fn key(reason: &str) -> String {
+        let (mut key, mut rest, mut gaps) = (String::from("refusal."), reason, 0);
+        while let Some(first) = rest.chars().next() {
+            let gap = variable(rest);
+            if gap > 0 {
+                key.push_str(&format!("{{{gaps}}}"));
+                gaps += 1;
+            } else {
+                key.push(first);
+            }
+            rest = &rest[if gap > 0 { gap } else { first.len_utf8() }..];
+        }
+        key
+    }
+
+    /// Length of the quoted words or the number at the beginning, 0 if there is neither.
+    fn variable(text: &str) -> usize {
+        if let Some(quoted) = text.strip_prefix('`') {
+            let length = quoted.find('`').expect("it ends") + 2;
+            let more = text[length..].strip_prefix(", ").filter(|more| more.starts_with('`'));
+            return more.map_or(length, |more| length + 2 + variable(more));
+        }
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let sign = usize::from(text.starts_with('-'));
+        let mut length = sign + digits(&text[sign..]);
+        if length == sign {
+            return 0;
+        }
+        for (mark, signs) in [('.', &[][..]), ('e', &['+', '-'][..])] {
+            let Some(behind) = text[length..].strip_prefix(mark) else { continue };
+            let unsigned = behind.strip_prefix(signs).unwrap_or(behind);
+            if digits(unsigned) > 0 {
+                length += 1 + (behind.len() - unsigned.len()) + digits(unsigned);
+            }
+        }
+        length
+    }
+
+    #[test]
+    fn every_reason_has_its_german_words() {
+        let german: serde_json::Value =
+            serde_json::from_str(include_str!("../../assets/i18n/parts.de.json")).expect("JSON");
+        let between = Channel::float("f").range(0.5, 10.0);
+        let (mut at_least, mut at_most) = (between.clone(), between.clone());
+        (at_least.max, at_most.min) = (None, None);
+        let channels = [
+            between,
+            at_least,
+            at_most,
+            Channel::int("i"),
+            Channel::bool("b"),
+            Channel::text("t").max_len(2),
+            Channel::choice("c", vec!["eco".into(), "boost".into()]),
+            Channel::color("c"),
+        ];
+        let values = ["1e400", "x", "-5", "100", "0.75", "9007199254740993", "abc", "a\u{1}"];
+        let pairs = channels.iter().flat_map(|channel| values.map(|value| (channel, value)));
+        let misfits = pairs.filter_map(|(channel, value)| {
+            let written = Written::Bare(value);
+            written
+                .for_channel(channel)
+                .err()
+                .map(|error| super::super::samples::reason(error, Some(channel), written))
+        });
+        let payloads: [&[u8]; 8] = [
+            b"\xff",
+            b"[1]",
+            b"{",
+            b"{'a':1}",
+            b"21.5",
+            b"{\"v\":1,\"u\":-1}",
+            b"{\"v\":1,\"b\":\"\"}",
+            &[b'x'; 40_000],
+        ];
+        let deep = format!("{{\"a\":{}", "[".repeat(40));
+        let malformed = payloads.into_iter().chain([deep.as_bytes()]).flat_map(|payload| {
+            [Message::read(payload), Message::read_reading(payload)].map(|read| match read {
+                Ok(Message::NoSample(_, why)) => Some(why.to_string()),
+                Err(error) => Some(error.to_string()),
+                Ok(_) => None,
+            })
+        });
+        let refused = [
+            Refused::NoMember,
+            Refused::TooDeep("a-b".to_owned()),
+            Refused::TooManyElements("a".to_owned()),
+            Refused::TooManyMembers,
+            Refused::NameTooLong("a".to_owned()),
+        ];
+        let others =
+            ["there are too many series", "the time `u` is longer than any device lives"].map(str::to_owned);
+        let all = misfits
+            .chain(malformed.flatten())
+            .chain(refused.map(|refused| refused.to_string()))
+            .chain(others);
+        let mut count = 0;
+        for reason in all {
+            let said = reason.split(", not `").next().unwrap_or_default();
+            assert!(german[key(said)].is_string(), "there are no words for {}", key(said));
+            count += 1;
+        }
+        assert!(count > 40, "{count}");
     }
 }

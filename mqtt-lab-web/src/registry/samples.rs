@@ -319,7 +319,7 @@ impl Device {
 }
 
 /// Why a value was refused: what was expected, and what came.
-fn reason(error: ValueError, described: Option<&Channel>, value: Written<'_>) -> String {
+pub(super) fn reason(error: ValueError, described: Option<&Channel>, value: Written<'_>) -> String {
     const MAX_CHARS: usize = 40;
     let expected = match (error, described) {
         (ValueError::NotAChoice, Some(channel)) => {
