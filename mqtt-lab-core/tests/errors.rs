@@ -99,8 +99,7 @@ async fn a_success_clears_no_error_of_something_else() {
     bench.observer.publish("lab/demo/x/next/set", "-1").await;
     shows(&mut bench, "too cold").await;
     bench.observer.publish("lab/demo/switch/on", "21.5").await;
-    let input =
-        "input `on` from `demo/switch/on`: channel `on` does not take `21.5`: expected `true` or `false`";
+    let input = "input `on` from `demo/switch/on`: channel `on` does not take `21.5`: expected `true` or `false`, `on` or `off`, 1 or 0";
     shows(&mut bench, &format!("too cold; {input}")).await;
     bench.observer.publish("lab/demo/x/next/set", "5").await;
     shows(&mut bench, input).await;

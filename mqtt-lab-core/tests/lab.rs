@@ -112,7 +112,7 @@ async fn what_does_not_fit_is_refused_with_the_reason() {
     running.connected(std::time::Duration::from_secs(30)).await;
     let cases = [
         ("brightness", "101", "channel `brightness` does not take `101 %`: expected a number from 0 to 100"),
-        ("on", "\"x\"", "channel `on` does not take `x`: expected `true` or `false`"),
+        ("on", "\"x\"", "channel `on` does not take `x`: expected `true` or `false`, `on` or `off`, 1 or 0"),
         ("colour", "1", "`colour` takes no commands; these channels do: on, brightness"),
         ("$interval", "1", "`$interval` takes no commands, nor does any other channel of this device"),
     ];

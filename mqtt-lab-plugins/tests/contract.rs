@@ -162,7 +162,10 @@ fn a_lamp_obeys() {
     let mut bench = Bench::new(&plugin(), "led", ());
     assert_eq!(bench.set("on", true).get("on"), Some(&Value::Bool(true)));
     let error = bench.try_set("on", "maybe").unwrap_err();
-    assert_eq!(error.to_string(), "channel `on` does not take `maybe`: expected `true` or `false`");
+    assert_eq!(
+        error.to_string(),
+        "channel `on` does not take `maybe`: expected `true` or `false`, `on` or `off`, 1 or 0"
+    );
 }
 
 #[test]

@@ -145,7 +145,10 @@ mod tests {
             Err("channel `temperature` does not take `151 °C`: expected a number from -55 to 150"),
         );
         check("count 7.5", Err("channel `count` does not take `7.5`: expected a whole number"));
-        check("led 2", Err("channel `led` does not take `2`: expected `true` or `false`"));
+        check(
+            "led 2",
+            Err("channel `led` does not take `2`: expected `true` or `false`, `on` or `off`, 1 or 0"),
+        );
         check(
             "state much too long",
             Err("channel `state` does not take `much too long`: expected at most 10 bytes of text"),

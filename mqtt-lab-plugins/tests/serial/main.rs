@@ -35,7 +35,7 @@ async fn whatever_is_no_value_is_told_and_never_a_value() {
         (b"level 5%\n", "channel `level` does not take `5%`: expected a number"),
         (b"level 101\n", "channel `level` does not take `101 %`: expected a number from 0 to 100"),
         (b"level nan\n", "NaN and infinity are not values"),
-        (b"led 2\n", "channel `led` does not take `2`: expected `true` or `false`"),
+        (b"led 2\n", "channel `led` does not take `2`: expected `true` or `false`, `on` or `off`, 1 or 0"),
         (b"level 5\xff\n", "a line is no UTF-8, which a wrong `baud` looks like"),
         (b"state \x1b[31mred\n", "a line has control characters"),
         (&[b'5'; 5000], "a line is longer than 256 bytes"),

@@ -259,6 +259,8 @@ fn followed(payload: &[u8], channel: &Channel) -> Result<Option<Value>, String> 
         Message::Object(_) => return Err("the message is an object without `v`, not a value".to_owned()),
         Message::NoSample(_, why) => return Err(why.to_string()),
     };
-    let meaning = written.for_channel(channel).map_err(|error| error.to_string())?;
+    let meaning = written
+        .for_channel(channel)
+        .map_err(|error| format!("channel `{}` does not take `{written}`: {error}", channel.name))?;
     Ok(meaning.value.map(Value::from))
 }
