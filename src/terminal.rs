@@ -172,15 +172,20 @@ mod tests {
         let printer = Printer(Arc::clone(&inner));
         let (open, opened) = sync_channel::<()>(0);
         let (seen, lines) = sync_channel(100_000);
+        let (begin, begun) = sync_channel(1);
         std::thread::spawn(move || {
             inner.run(|_, text| {
+                let _ = begin.try_send(());
                 // Blocked until the test has printed everything.
                 let _ = opened.recv();
                 let _ = seen.send(String::from_utf8_lossy(text).into_owned());
             })
         });
         let line = "x".repeat(1_023);
-        for _ in 0..5_000 {
+        printer.say(&line);
+        // Otherwise lines could be dropped before the first one makes room for another.
+        begun.recv().expect("the thread prints");
+        for _ in 1..5_000 {
             printer.say(&line);
         }
         drop(open);

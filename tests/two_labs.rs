@@ -148,6 +148,12 @@ async fn a_stranger_with_the_client_id_of_a_device_is_reported() {
     let contested = async { drop(link.watch().wait_for(|status| status.contested.is_some()).await) };
     tokio::time::timeout(PATIENCE, contested).await.expect("the stranger is told, too");
     tokio::task::block_in_place(|| lab.until("two clients use one client id and disconnect each other"));
+    tokio::task::block_in_place(|| {
+        lab.poll("/api/v1/parts", |parts| {
+            let ids = parts.as_array()?.iter().find(|part| part["part"] == "client-ids")?;
+            ids["error"].as_str()?.ends_with(": board").then_some(())
+        });
+    });
     let line = lab.output.iter().find(|line| line.contains("two clients use one client id")).expect("a line");
     assert!(line.contains("client_id=\"board\"") && line.matches("127.0.0.1:").count() == 2, "{line}");
     drop(link);

@@ -27,6 +27,7 @@
 mod clients;
 mod config;
 mod connection;
+mod contests;
 mod filters;
 mod hub;
 mod journal;
@@ -147,6 +148,13 @@ impl Broker {
             async move { hub.run_due().await }
         });
         self.tasks.push(supervisor.spawn(&part(supervisor), due));
+        let (hub, ids) = (Arc::clone(&self.hub), supervisor.part("client-ids", Weight::Helpful));
+        let watched = ids.clone();
+        let contests = Again(move || {
+            let (hub, ids) = (Arc::clone(&hub), watched.clone());
+            async move { contests::watch(&hub, &ids).await }
+        });
+        self.tasks.push(supervisor.spawn(&ids, contests));
         self.listen(listener, max_clients, connection::serve::<TcpStream>, supervisor);
         if let Some(listener) = websocket {
             self.listen(listener, max_clients, websocket::serve, supervisor);

@@ -123,7 +123,7 @@ async fn what_does_not_fit_is_refused_with_the_reason() {
         let answer = CommandResult::decode(answer.payload.as_bytes()).expect("a result");
         assert_eq!(answer.error.map(|error| error.to_string()).as_deref(), Some(reason));
     }
-    let late = r#"{"v":true,"id":"late","t":1000000,"ttl_ms":1000}"#;
+    let late = r#"{"v":true,"id":"late","t":1732375200,"ttl_ms":1000}"#;
     observer.publish("lab/demo/lamp/on/set", late).await;
     observer.on("lab/demo/lamp/on/result", "it came later than its life of 1000 ms").await;
     // Rubbish harms nobody.

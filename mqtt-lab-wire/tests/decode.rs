@@ -175,6 +175,10 @@ fn an_error_in_a_description_names_the_member() {
             r#"{"schema":1,"keep_alive_s":"long"}"#,
             "in the description, `keep_alive_s`: invalid type: string \"long\", expected a whole number from 0 to 65535",
         ),
+        (
+            r##"{"schema":1,"will":{"topic":"#","payload":"x","qos":0,"retain":false}}"##,
+            "in the description, `will.topic`: `#`, expected a topic without wildcards that does not begin with `$`",
+        ),
         (&long, "in the description, `channels`: 300 channels, expected at most 256"),
     ] {
         assert_eq!(Info::decode(payload.as_bytes()).expect_err(payload).to_string(), expected);

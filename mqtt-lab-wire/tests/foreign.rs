@@ -88,6 +88,11 @@ fn a_described_channel_knows_what_it_takes() {
     let count = Channel::int("n");
     assert_eq!([on(&count, "21"), on(&count, "0021")], [Ok(Some(Value::Int(21))), Ok(Some(Value::Int(21)))]);
     assert_eq!(on(&count, "21.5"), Err(ValueError::Datatype(Datatype::Int)));
+    assert_eq!(on(&count, "9007199254740991.9999"), Err(ValueError::Datatype(Datatype::Int)));
+    assert_eq!(
+        [on(&count, "21.0"), on(&count, "2.15e1")],
+        [Ok(Some(Value::Int(21))), Err(ValueError::Datatype(Datatype::Int))]
+    );
     assert_eq!(on(&count, "9007199254740993"), Err(ValueError::IntRange));
     let mode = Channel::choice("mode", vec!["eco".into(), "unknown".into()]);
     assert_eq!(on(&mode, "unknown"), Ok(Some("unknown".into())), "a word of its own");

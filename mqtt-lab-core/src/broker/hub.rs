@@ -116,6 +116,12 @@ impl Hub {
         self.durable.send_replace(last);
     }
 
+    /// Returns once the broker stops.
+    pub(super) async fn stopped(&self) {
+        // The sender lives as long as this hub.
+        let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }

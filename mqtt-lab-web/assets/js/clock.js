@@ -19,8 +19,8 @@ export function learnNow(serverMs) {
   offsetMs = Math.abs(difference) > TOLERANCE_MS ? difference : 0;
 }
 
-/** How far ahead of the lab's clock a sample may be; one beyond is of a clock that was set back since. */
-export const AHEAD_MS = 60_000;
+/** How far ahead of the lab's clock, as far as it is known here, a sample may be; one beyond is of a clock that was set back since. */
+export const AHEAD_MS = 2 * TOLERANCE_MS;
 
 /** Now, in the server's milliseconds since the Unix epoch. */
 export function now() {

@@ -130,8 +130,9 @@ impl Intake {
             }
         };
         let more = match topic.part {
-            // The will of a device that declared it, on a topic that looks like a device's own.
-            Part::Reading if is_will => Vec::new(),
+            // The will of a device that declared it, on a topic that looks like a device's own. An object has values,
+            // whoever has declared it as a will.
+            Part::Reading if is_will && !message.payload.starts_with(b"{") => Vec::new(),
             Part::Reading => self.reading(&topic, message, now_us).await?,
             Part::Sample(channel) => self.sample(&topic, channel, message, now_us).await?,
             // The command of another client, or our own.

@@ -59,13 +59,13 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self::at(tempfile::tempdir().unwrap(), Limits::default()).await
+        Self::at(tempfile::tempdir().unwrap(), Limits::default(), NOON).await
     }
 
-    async fn at(folder: tempfile::TempDir, limits: Limits) -> Self {
+    async fn at(folder: tempfile::TempDir, limits: Limits, now_us: i64) -> Self {
         let path = folder.path().join("lab.sqlite");
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
-        let snapshot = store.load(NOON).await.unwrap();
+        let snapshot = store.load(now_us).await.unwrap();
         let registry = Registry::new("lab".to_owned(), None, Hub::new(), snapshot).with_limits(limits);
         let registry = Arc::new(registry);
         let commands = Commands::new(Arc::clone(&registry), Arc::clone(&store), Arc::new(Sent::default()));
@@ -80,14 +80,14 @@ impl Bench {
             Arc::default(),
             stopped,
         );
-        Self { intake, registry, commands, store, health, sent, now_us: NOON, _stop: stop, folder }
+        Self { intake, registry, commands, store, health, sent, now_us, _stop: stop, folder }
     }
 
     async fn restart(self) -> Self {
-        let Self { store, folder, intake, registry, commands, .. } = self;
+        let Self { store, folder, intake, registry, commands, now_us, .. } = self;
         store.close().await;
         drop((store, intake, registry, commands));
-        Self::at(folder, Limits::default()).await
+        Self::at(folder, Limits::default(), now_us).await
     }
 
     /// Takes a message and writes what it means.
@@ -220,6 +220,10 @@ async fn a_retained_sample_is_not_stored_again_on_each_subscription() {
     assert_eq!(bench.retained("lab/demo/x/b", "on").await.stored(), 1);
     bench.connected(true);
     assert_eq!(bench.retained("lab/demo/x/b", "off").await.stored(), 1);
+    // What was published while the lab was away comes twice: from its session, and because it subscribes.
+    bench.connected(true);
+    assert_eq!(bench.live("lab/demo/x/b", "on").await.stored(), 1);
+    assert!(bench.retained("lab/demo/x/b", "on").await.outcomes.is_empty());
     // Numbers from before this lab listened begin no count.
     assert_eq!(bench.device("x")["counts"]["duplicate"], Json::Null);
     let next = r#"{"v":2,"t":1795435201000000,"b":"k3f9","n":9}"#;
@@ -590,23 +594,28 @@ async fn the_last_value_is_the_newest_one_that_is_not_of_the_future() {
     let mut bench = Bench::new().await;
     let sample = |t_us: i64, n: u64| format!(r#"{{"v":{n},"t":{t_us},"b":"k3f9","n":{n}}}"#);
     let value = |bench: &Bench| bench.device("x")["channels"][0]["value"].clone();
+    bench.now_us += 100 * SECOND;
     for (t_us, n, shown) in
         [(NOON + 50 * SECOND, 1, 1.0), (NOON + 30 * SECOND, 2, 1.0), (NOON + 55 * SECOND, 3, 3.0)]
     {
         bench.live("lab/demo/x/t", &sample(t_us, n)).await;
         assert_eq!(value(&bench), shown);
     }
-    // The lab's own clock is set back by an hour.
-    bench.now_us -= 3_600 * SECOND;
-    let set_back = bench.now_us;
-    bench.live("lab/demo/x/t", &sample(set_back, 4)).await;
-    assert_eq!(value(&bench), 4.0);
+    // The lab's own clock is set back, a little and much.
+    for (n, by_s) in [(5, 20), (7, 3_600)] {
+        let before = bench.now_us;
+        bench.live("lab/demo/x/t", &sample(before, n - 1)).await;
+        bench.now_us -= by_s * SECOND;
+        let set_back = bench.now_us;
+        bench.live("lab/demo/x/t", &sample(set_back, n)).await;
+        assert_eq!(value(&bench), json!(n as f64), "by {by_s} s");
+    }
 }
 
 #[tokio::test]
 async fn too_many_devices_and_series_are_refused() {
     let limits = Limits { devices: 2, series_of_device: 2, series: 3 };
-    let mut bench = Bench::at(tempfile::tempdir().unwrap(), limits).await;
+    let mut bench = Bench::at(tempfile::tempdir().unwrap(), limits, NOON).await;
     for (topic, stored) in
         [("a/1", 1), ("a/2", 1), ("a/3", 0), ("b/1", 1), ("b/2", 0), ("c/1", 0), ("a/1", 1)]
     {

@@ -55,8 +55,8 @@ pub(crate) struct ChannelState {
     pub(crate) at_most_once: bool,
     /// The last time given on arrival.
     pub(crate) stamped_us: i64,
-    /// The connection on which the last message came.
-    pub(crate) connection: u64,
+    /// The connection on which the last retained message came.
+    pub(crate) retained_connection: u64,
     /// What is remarkable about the last value.
     pub(crate) note: Option<Note>,
     /// Texts in a row that are numbers.
@@ -119,7 +119,7 @@ impl Device {
             bytes: None,
             at_most_once: false,
             stamped_us: 0,
-            connection: 0,
+            retained_connection: 0,
             note: None,
             numbers: 0,
         });
@@ -153,11 +153,15 @@ impl Device {
         self.channels.values().map(|channel| channel.series.len()).sum()
     }
 
-    /// Puts the series that the descriptions ask for first.
+    /// Puts the series that the descriptions ask for first; without one, as after a restart.
     pub(crate) fn follow_description(&mut self) {
         let wanted = |name: &String| match self.rule(name) {
             Rule::Described(channel) => Some((name.clone(), channel.datatype)),
-            Rule::Undescribed(_) => None,
+            Rule::Undescribed(present) => {
+                let mut others = self.channels.get(name)?.series.iter().skip(1);
+                let texts = others.find_map(|(datatype, _)| texts_follow_truth_values(present, *datatype));
+                texts.map(|datatype| (name.clone(), datatype))
+            }
         };
         let wanted: Vec<_> = self.channels.keys().filter_map(wanted).collect();
         for (name, datatype) in wanted {

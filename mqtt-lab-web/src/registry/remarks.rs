@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use crate::clock::Millis;
 
-/// Different remarks of one kind that are remembered for a device.
-const MAX_REMARKS: usize = 8;
+/// Different remarks of one kind that are remembered for a device: as many as one message can have.
+const MAX_REMARKS: usize = 64;
+/// 2100-01-01, in microseconds since the Unix epoch: no clock shows a later time.
+const LAST_US: i64 = 4_102_444_800_000_000;
 /// Longest part of a payload that is shown, in characters.
 const MAX_CHARS: usize = 60;
 
@@ -117,6 +119,7 @@ impl WrongClock {
     pub(super) fn of(time: SampleTime, now_us: i64) -> Option<Self> {
         let (problem, ahead_us) = match time {
             SampleTime::Unix(t_us) if is_plausible_time(t_us, now_us) => return None,
+            SampleTime::Unix(t_us) if t_us >= LAST_US => (WrongTime::Unreadable, None),
             SampleTime::Unix(t_us) if t_us > now_us => (WrongTime::Ahead, Some(t_us - now_us)),
             SampleTime::Unix(_) => (WrongTime::NeverSet, None),
             SampleTime::NoOffset => (WrongTime::NoOffset, None),
@@ -146,13 +149,13 @@ mod tests {
     #[test]
     fn equal_remarks_are_one_and_the_oldest_goes() {
         let mut remarks = Remarks::default();
-        for n in 0..20 {
+        for n in 0..100 {
             remarks.add("a", "nan", "", n);
             remarks.add(&format!("c{n}"), &"x".repeat(100), "too long", n);
         }
         assert_eq!(remarks.0.len(), MAX_REMARKS);
         let nan = remarks.0.iter().find(|remark| remark.channel == "a").expect("still there");
-        assert_eq!((nan.count, nan.last_ms), (20, Millis(19)));
+        assert_eq!((nan.count, nan.last_ms), (100, Millis(99)));
         assert!(remarks.0.iter().all(|remark| remark.payload.chars().count() <= MAX_CHARS + 1));
         assert!(
             remarks.is_present("a")
@@ -170,6 +173,7 @@ mod tests {
         assert_eq!(problem(SampleTime::Unix(now_us + 60_000_001)), Some(WrongTime::Ahead));
         assert_eq!(problem(SampleTime::Unix(1_000)), Some(WrongTime::NeverSet));
         assert_eq!(problem(SampleTime::Unix(i64::MIN)), Some(WrongTime::NeverSet));
+        assert_eq!(problem(SampleTime::Unix(i64::MAX)), Some(WrongTime::Unreadable));
         assert_eq!(problem(SampleTime::Unreadable), Some(WrongTime::Unreadable));
         assert_eq!(problem(SampleTime::SinceBoot(1)), None);
     }

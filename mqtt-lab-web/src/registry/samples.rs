@@ -2,7 +2,7 @@
 
 use mqtt_lab_core::link::{Incoming, Qos};
 use mqtt_lab_wire::{
-    BootId, Channel, Datatype, MAX_AHEAD_US, Meaning, Note, Received, SampleTime, Value, ValueError, Written,
+    BootId, Channel, Datatype, Meaning, Note, Received, SampleTime, Value, ValueError, Written,
     is_plausible_time,
 };
 
@@ -183,21 +183,22 @@ impl Device {
         }
     }
 
-    /// Whether the message is an old retained one, sent because we subscribed: the first of its channel
-    /// on this connection.
+    /// Whether the message is an old retained one, sent because we subscribed: the first retained one of its channel
+    /// on this connection. What the broker kept for our session may have come before it.
     fn is_replay(&self, channel: &str, arrival: &Arrival) -> bool {
-        let seen = self.channels.get(channel).is_some_and(|state| state.connection == arrival.connection);
-        arrival.retain && !seen
+        let state = self.channels.get(channel);
+        arrival.retain && state.is_none_or(|state| state.retained_connection != arrival.connection)
     }
 
     /// Notes a message without a value. An old retained one is shown, but it was counted when it came first.
     fn no_reading(&mut self, channel: &str, sample: &Received<'_>, arrival: &Arrival) -> Step {
-        if arrival.retain && self.no_readings.is_present(channel) {
+        if arrival.retain && (self.no_readings.is_present(channel) || self.counts.no_reading > 0) {
             return Step::Old;
         }
         if self.note_number(sample.number, arrival.retain) {
             return Step::NoReading(self.id);
         }
+        self.refusals.is_over(channel);
         self.no_readings.add(channel, &sample.value.to_string(), "", arrival.now_us);
         if !arrival.retain {
             self.last_seen_us = Some(arrival.now_us);
@@ -235,7 +236,9 @@ impl Device {
             self.clock = wrong;
         }
         let Some(state) = self.channels.get_mut(channel) else { return (Step::Old, None) };
-        state.connection = arrival.connection;
+        if arrival.retain {
+            state.retained_connection = arrival.connection;
+        }
         let unknown = number.is_none() && (sample.time.is_none() || wrong.is_some());
         let same = state.last.as_ref().is_some_and(|last| last.value == value);
         // Without a count, a retained sample is the one that is known by its time.
@@ -266,7 +269,7 @@ impl Device {
         if !repeated && let Some(state) = self.channels.get_mut(channel) {
             state.bytes = Some(arrival.bytes);
             state.at_most_once = arrival.qos == Qos::AtMostOnce;
-            let newer = |last: &Last| t_us >= last.t_us || last.t_us > now_us.saturating_add(MAX_AHEAD_US);
+            let newer = |last: &Last| t_us >= last.t_us || last.t_us > now_us;
             if state.last.as_ref().is_none_or(newer) {
                 state.last = Some(Last { t_us, value: value.clone() });
             }
@@ -322,6 +325,9 @@ impl Device {
 pub(super) fn reason(error: ValueError, described: Option<&Channel>, value: Written<'_>) -> String {
     const MAX_CHARS: usize = 40;
     let expected = match (error, described) {
+        (ValueError::NotAChoice, Some(channel)) if channel.choices.is_empty() => {
+            "the description lists no choices".to_owned()
+        }
         (ValueError::NotAChoice, Some(channel)) => {
             let choices: Vec<_> = channel.choices.iter().map(|choice| format!("`{choice}`")).collect();
             format!("expected one of {}", choices.join(", "))

@@ -145,9 +145,12 @@ impl Registry {
         let Refusal { channel, payload, reason, retained } = *refusal;
         let mut inner = self.lock();
         let Some(device) = inner.by_id(id) else { return true };
-        if retained && device.refusals.knows(channel, reason) {
+        let known = device.refusals.knows(channel, reason) || device.refusal.as_deref() == Some(reason);
+        if retained && known {
             return false;
         }
+        device.refusals.is_over(channel);
+        device.no_readings.is_over(channel);
         device.refusal = Some(reason.to_owned());
         device.refusals.add(channel, &String::from_utf8_lossy(payload), reason, now_us);
         if !retained {

@@ -61,7 +61,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Everything the dashboard shows before the first message comes. Ends the commands that an
     /// earlier process left pending, at `now_us`, as timed out. The newest sample of a series is the
-    /// newest one that is at most [`MAX_AHEAD_US`](mqtt_lab_wire::MAX_AHEAD_US) after `now_us`: one dated tomorrow is not its last value.
+    /// newest one that is not after `now_us`: one dated tomorrow is not its last value.
     async fn load(&self, now_us: i64) -> Result<Snapshot, StoreError>;
 
     /// The id of a device, which is made if need be.

@@ -13,6 +13,8 @@ pub(super) struct Printed {
     pub(super) digits_lost: bool,
     /// It has no point, comma or exponent.
     pub(super) whole: bool,
+    /// It has digits other than 0 behind the point, and no exponent.
+    pub(super) fraction: bool,
     /// It begins with a zero before another digit, as ids do.
     pub(super) leading_zero: bool,
     /// How many digits are before the exponent.
@@ -63,6 +65,11 @@ pub(super) fn number(text: &str) -> Option<Printed> {
         comma,
         digits_lost: vanished || (whole && !is_exact(text, value)),
         whole,
+        fraction: exponent.is_none()
+            && mantissa
+                .split(['.', ','])
+                .nth(1)
+                .is_some_and(|behind| behind.bytes().any(|byte| byte != b'0')),
         leading_zero: separators == 0 && mantissa.len() > 1 && mantissa.starts_with('0'),
         digits,
     })

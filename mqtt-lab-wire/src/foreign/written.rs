@@ -121,7 +121,8 @@ impl<'a> Written<'a> {
     /// Whether it would be a number on a channel that nobody described.
     #[must_use]
     pub fn looks_like_a_number(self) -> bool {
-        !self.is_no_value() && self.guess() == Datatype::Float
+        self.for_channel(&Channel::float("")).is_ok_and(|meaning| meaning.value.is_some())
+            && self.guess() == Datatype::Float
     }
 
     fn guess(self) -> Datatype {
@@ -207,7 +208,10 @@ impl<'a> Written<'a> {
         if number.value.is_infinite() {
             return Err(ValueError::TooLarge);
         }
-        if number.digits_lost && datatype == Datatype::Int {
+        if datatype == Datatype::Int && number.fraction {
+            return Err(ValueError::Datatype(datatype));
+        }
+        if datatype == Datatype::Int && number.digits_lost {
             return Err(ValueError::IntRange);
         }
         let note = match number {

@@ -1,6 +1,6 @@
 //! Reads a description, and names the member that is wrong.
 
-use super::{Info, MAX_CHANNELS, PluginInfo, SCHEMA};
+use super::{Info, MAX_CHANNELS, PluginInfo, SCHEMA, WillInfo};
 use crate::sample::trimmed;
 use crate::{Channel, Part, Topic};
 use alloc::borrow::ToOwned as _;
@@ -98,12 +98,24 @@ impl Info {
         }
         let info: Self = read(text)?;
         check(&info.channels)?;
+        check_will(info.will.as_ref())?;
         Ok(info)
     }
 }
 
 fn read<'de, T: serde::Deserialize<'de>>(text: &'de str) -> Result<T, InfoError> {
     Ok(serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))?)
+}
+
+/// A will is published on one topic, which somebody has to subscribe to.
+fn check_will(will: Option<&WillInfo>) -> Result<(), InfoError> {
+    let Some(will) = will else { return Ok(()) };
+    let topic = &will.topic;
+    if topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.starts_with('$') {
+        let problem = "expected a topic without wildcards that does not begin with `$`";
+        return Err(InfoError::member("will.topic", format!("`{}`, {problem}", topic.escape_debug())));
+    }
+    Ok(())
 }
 
 fn check(channels: &[Channel]) -> Result<(), InfoError> {

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 /// So many take-overs of one id within [`WITHIN`] are a contest of two clients, not one that reconnects.
 const MANY: usize = 4;
 const WITHIN: Duration = Duration::from_secs(10);
+/// A contest lasts as long as a link of ours may wait before it reconnects.
+const LASTS: Duration = Duration::from_secs(75);
 /// Time between two lines about one id. Two links of ours wait up to a minute.
 const QUIET: Duration = Duration::from_secs(300);
 /// Client ids that are watched at most.
@@ -57,6 +59,18 @@ impl TakeOvers {
         contest && !known
     }
 
+    /// A client id that two clients use at present, and how many more there are.
+    pub(in super::super) fn contested(&self, now: Instant) -> Option<(Arc<str>, usize)> {
+        let lasts = |recent: &Recent| {
+            let last = recent.times.back().is_some_and(|last| now - *last <= LASTS);
+            last && recent.reported.is_some()
+        };
+        let mut ids: Vec<_> =
+            self.recent.iter().filter(|(_, recent)| lasts(recent)).map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.first().map(|id| (Arc::clone(id), ids.len() - 1))
+    }
+
     /// Take-overs since the start.
     pub(in super::super) const fn total(&self) -> u64 {
         self.total
@@ -73,6 +87,8 @@ mod tests {
         let reported: Vec<_> =
             (0..8).map(|second| all.add(&id, start + Duration::from_secs(second))).collect();
         assert_eq!(reported, [false, false, false, true, false, false, false, false]);
+        assert_eq!(all.contested(start + Duration::from_secs(8)), Some((Arc::clone(&id), 0)));
+        assert_eq!(all.contested(start + Duration::from_secs(8) + LASTS), None);
         let other = Arc::from("a client that reconnects every 5 s");
         assert!(!(0..8).any(|n| all.add(&other, start + Duration::from_secs(5 * n))));
         let later = start + QUIET;

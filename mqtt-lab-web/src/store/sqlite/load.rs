@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use super::cache::{Device, LifeRow, SELECT_LIVES};
 use super::counts::{CountsRow, SELECT_COUNTS};
 use super::value::from_sql;
-use super::{During, channels, devices, latest_us, series};
+use super::{During, channels, devices, series};
 use crate::store::{DeviceId, SavedDevice, Snapshot, StoreError};
 
 pub(super) async fn snapshot(pool: &SqlitePool, now_us: i64) -> Result<Snapshot, StoreError> {
@@ -26,10 +26,7 @@ pub(super) async fn snapshot(pool: &SqlitePool, now_us: i64) -> Result<Snapshot,
         let settings = settings.remove(&id).unwrap_or_default();
         row.device(known.remove(&id).unwrap_or_default()).map(|device| SavedDevice { settings, ..device })
     });
-    Ok(Snapshot {
-        devices: saved.collect::<Result<_, _>>()?,
-        series: series::all(pool, latest_us(now_us)).await?,
-    })
+    Ok(Snapshot { devices: saved.collect::<Result<_, _>>()?, series: series::all(pool, now_us).await? })
 }
 
 /// Counts and lives.

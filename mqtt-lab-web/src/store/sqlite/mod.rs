@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use mqtt_lab_wire::{MAX_AHEAD_US, Value};
+use mqtt_lab_wire::Value;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
@@ -76,11 +76,6 @@ impl SqliteStore {
     fn readers(&self) -> SqlitePool {
         self.connections().readers.clone()
     }
-}
-
-/// The latest time that the newest sample of a series may have at `now_us`.
-fn latest_us(now_us: i64) -> i64 {
-    now_us.saturating_add(MAX_AHEAD_US)
 }
 
 /// Names what was tried when a statement fails.
@@ -136,7 +131,7 @@ impl Store for SqliteStore {
         let opened = series::open(&mut writing.connection, new).await;
         let id = writing.end(opened, "add a series").await?;
         let missing = || StoreError::Query { what: "add a series", source: sqlx::Error::RowNotFound };
-        series::one(&self.readers(), id, latest_us(new.now_us)).await?.ok_or_else(missing)
+        series::one(&self.readers(), id, new.now_us).await?.ok_or_else(missing)
     }
 
     fn generation(&self) -> Generation {
