@@ -74,7 +74,7 @@ pub use sample::{MAX_SAMPLE_BYTES, PayloadForm, Sample, SampleTime};
 pub use state::State;
 pub use stats::Stats;
 pub use text::Text;
-pub use time::{EARLIEST_US, MAX_AHEAD_US, is_plausible_time};
+pub use time::{EARLIEST_US, MAX_AHEAD_US, is_plausible_time, next_stamp};
 pub use topic::{Address, MAX_WORD_BYTES, Part, Topic, TopicError, TopicName, check_word};
 #[cfg(feature = "alloc")]
 pub use value::Value;

@@ -71,9 +71,24 @@ fn scaled(mantissa: u64, exponent: i32) -> Option<i64> {
     i64::try_from(whole).ok()
 }
 
+/// How far stamps may be ahead of the clock while they still increase, in microseconds.
+const MAX_STAMP_AHEAD_US: i64 = 2_000_000;
+
+/// Returns the stamp after `last_us` when the clock shows `now_us`: the present time, or the next free microsecond while
+/// the clock is a little behind, as it is when it is corrected in small steps. A clock that was set back by more is
+/// followed at once: the order within a boot comes from the number.
+#[must_use]
+pub const fn next_stamp(last_us: i64, now_us: i64) -> i64 {
+    let ahead_us = last_us.saturating_sub(now_us);
+    if ahead_us < 0 || ahead_us > MAX_STAMP_AHEAD_US { now_us } else { last_us + 1 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: i64 = 1_764_500_000_000_000;
+    const SECOND: i64 = 1_000_000;
 
     #[test]
     fn each_unit_has_its_window() {
@@ -120,5 +135,45 @@ mod tests {
         ] {
             assert_eq!(is_plausible_time(t_us, now_us), plausible, "{t_us}");
         }
+    }
+
+    #[test]
+    fn a_running_clock_is_followed() {
+        assert_eq!(next_stamp(0, NOW), NOW);
+        assert_eq!(next_stamp(NOW - 1, NOW), NOW);
+        assert_eq!(next_stamp(NOW, NOW + 3_600 * SECOND), NOW + 3_600 * SECOND, "set forward");
+    }
+
+    #[test]
+    fn two_readings_in_one_microsecond_have_different_stamps() {
+        assert_eq!(next_stamp(NOW, NOW), NOW + 1);
+        assert_eq!(next_stamp(NOW + 1, NOW), NOW + 2);
+    }
+
+    #[test]
+    fn a_clock_that_is_a_little_behind_is_waited_for() {
+        assert_eq!(next_stamp(NOW, NOW - 2 * SECOND), NOW + 1);
+        let mut last = NOW;
+        for second in 0..3 {
+            last = next_stamp(last, NOW - 2 * SECOND + second * SECOND);
+        }
+        assert_eq!(last, NOW + 3, "the clock has caught up");
+        assert_eq!(next_stamp(last, NOW + SECOND), NOW + SECOND);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_followed_at_once() {
+        let back = NOW - 3_600 * SECOND;
+        assert_eq!(next_stamp(NOW, back), back);
+        assert_eq!(next_stamp(back, back + SECOND), back + SECOND);
+        assert_eq!(next_stamp(NOW, NOW - 2 * SECOND - 1), NOW - 2 * SECOND - 1);
+    }
+
+    #[test]
+    fn stamps_grow_until_the_clock_is_set_back_by_more_than_two_seconds() {
+        assert_eq!(next_stamp(0, 100), 100);
+        assert_eq!(next_stamp(100, 100), 101);
+        assert_eq!(next_stamp(2_000_000, 1_000), 2_000_001, "close enough to wait for the clock");
+        assert_eq!(next_stamp(3_600_000_000, 5), 5);
     }
 }

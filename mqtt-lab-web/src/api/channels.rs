@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use mqtt_lab_wire::{Datatype, MAX_CHANNELS, MAX_TEXT_BYTES, Part, Topic};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::ApiError;
 use super::devices::unknown;
-use super::extract::{Body, Names};
+use super::extract::{Body, Names, line, present};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::registry::{DescribedBy, DeviceView};
@@ -32,13 +32,6 @@ pub(super) struct Change {
     label: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     choices: Option<Option<Vec<String>>>,
-}
-
-/// Tells `null` from a missing field.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl Change {
@@ -78,13 +71,6 @@ fn is_name(channel: &str) -> bool {
     let topic = format!("r/g/d/{channel}");
     let clean = !channel.contains(['+', '#', '\0']) && !channel.starts_with('$');
     clean && matches!(Topic::parse("r", &topic), Ok(topic) if topic.part == Part::Sample(channel))
-}
-
-/// A text of one line, without space around it.
-fn line(text: &str, most: usize) -> Result<String, Problem> {
-    let text = text.trim();
-    let fits = (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(Problem::Name { most }) }
 }
 
 /// `PATCH /api/v1/devices/{group}/{device}/channels/{channel}`.

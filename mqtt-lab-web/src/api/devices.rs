@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::ApiError;
-use super::extract::{Body, Names, Params};
+use super::extract::{Body, Names, Params, line, present};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::registry::{DeviceView, LifeView, StateView};
@@ -41,11 +41,6 @@ pub(super) struct Change {
     hidden: Option<bool>,
 }
 
-/// Tells `null` from a missing field.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// `PATCH /api/v1/devices/{group}/{device}`.
 pub(super) async fn change(
     State(app): State<App>,
@@ -57,22 +52,13 @@ pub(super) async fn change(
     }
     let (id, name, hidden) = app.registry.shown(&group, &device).ok_or_else(|| unknown(&group, &device))?;
     let name = match change.name {
-        Some(name) => name.map(|name| check_name(&name)).transpose()?,
+        Some(name) => name.map(|name| line(&name, MAX_NAME_CHARS)).transpose()?,
         None => name,
     };
     let hidden = change.hidden.unwrap_or(hidden);
     app.store.set_shown(id, name.as_deref(), hidden).await?;
     app.registry.set_shown(&group, &device, name, hidden);
     one(State(app), Names((group, device))).await
-}
-
-fn check_name(name: &str) -> Result<String, Problem> {
-    let name = name.trim();
-    let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control);
-    if !fits {
-        return Err(Problem::Name { most: MAX_NAME_CHARS });
-    }
-    Ok(name.to_owned())
 }
 
 /// How many rows are wanted.

@@ -4,8 +4,10 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::{Json, RequestExt};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::ApiError;
+use crate::problem::Problem;
 
 /// The names in the path.
 pub(super) struct Names<T>(pub(super) T);
@@ -52,4 +54,18 @@ impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {
         })?;
         Ok(Self(body))
     }
+}
+
+/// Tells `null` from a missing field.
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A text of one line, without space around it.
+pub(super) fn line(text: &str, most: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    let fits = (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(Problem::Name { most }) }
 }

@@ -60,25 +60,23 @@ impl Device {
     pub(crate) fn described(&self, channel: &str) -> Option<Cow<'_, Channel>> {
         match self.rule(channel) {
             Rule::Described(described) => Some(described),
-            Rule::Undescribed(present) => {
-                let mut described = Channel::new(channel.to_owned(), present?);
-                let unit = self.channels.get(channel).and_then(|state| state.unit.clone());
-                described.unit = unit.map(Into::into);
-                if let Some(settings) = self.settings.get(channel) {
-                    settings.apply(&mut described);
-                }
-                Some(Cow::Owned(described))
-            }
+            Rule::Undescribed(present) => Some(Cow::Owned(self.with_settings(channel, present?))),
         }
     }
 
     /// The channel if a person set its datatype.
     fn set_by_a_person(&self, channel: &str) -> Option<Channel> {
-        let settings = self.settings.get(channel)?;
-        let mut described = Channel::new(channel.to_owned(), settings.datatype?);
+        Some(self.with_settings(channel, self.settings.get(channel)?.datatype?))
+    }
+
+    /// The channel with the unit of its series and what a person set.
+    fn with_settings(&self, channel: &str, datatype: Datatype) -> Channel {
+        let mut described = Channel::new(channel.to_owned(), datatype);
         described.unit = self.channels.get(channel).and_then(|state| state.unit.clone()).map(Into::into);
-        settings.apply(&mut described);
-        Some(described)
+        if let Some(settings) = self.settings.get(channel) {
+            settings.apply(&mut described);
+        }
+        described
     }
 
     /// The datatype of the present series.
@@ -100,6 +98,10 @@ impl ChannelSettings {
 
 /// The control variables that the framework gives every sensor, where the device does not describe them.
 fn control_variable(channel: &str) -> Option<Channel> {
+    // Asked for each sample of a channel that its device does not describe: nearly always it is none.
+    if !channel.starts_with('$') {
+        return None;
+    }
     let name = channel.to_owned();
     Some(match channel {
         "$interval" => Channel::float(name).unit("s").settable(),

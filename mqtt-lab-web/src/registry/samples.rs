@@ -3,14 +3,13 @@
 use mqtt_lab_core::link::{Incoming, Qos};
 use mqtt_lab_wire::{
     BootId, Channel, Datatype, Meaning, Note, Received, SampleTime, Value, ValueError, Written,
-    is_plausible_time,
+    is_plausible_time, next_stamp,
 };
 
 use super::Registry;
 use super::described::Rule;
 use super::device::Device;
 use super::remarks::WrongClock;
-use crate::clock::next_stamp;
 use crate::live::Fresh;
 use crate::store::{DeviceId, Last, NewSample, NewSeries, ReceiveWindow, SeriesId, WhenMeasured};
 

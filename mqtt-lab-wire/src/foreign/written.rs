@@ -101,10 +101,10 @@ impl<'a> Written<'a> {
         let text =
             || self.for_channel(&Channel::text("")).map(|meaning| (Datatype::Text, self.noted(meaning)));
         match present {
-            _ if self.is_no_value() => Ok((present.unwrap_or(Datatype::Float), Meaning::NO_READING)),
             Some(number @ (Datatype::Float | Datatype::Int)) => {
                 Ok((number, self.for_channel(&Channel::new("", number))?))
             }
+            _ if self.is_no_value() => Ok((present.unwrap_or(Datatype::Float), Meaning::NO_READING)),
             Some(Datatype::Bool) => match self.as_truth() {
                 Ok(meaning) => Ok((Datatype::Bool, meaning)),
                 Err(_) => text(),
@@ -201,10 +201,11 @@ impl<'a> Written<'a> {
     }
 
     fn as_number(self, datatype: Datatype) -> Result<Meaning<'a>, ValueError> {
-        if self.is_no_value() {
-            return Ok(Meaning::NO_READING);
-        }
-        let number = printed::number(&self.short_text()).ok_or(ValueError::Datatype(datatype))?;
+        // No word for "no value" is a number, and nearly all are numbers.
+        let Some(number) = printed::number(&self.short_text()) else {
+            let nothing = self.is_no_value().then_some(Meaning::NO_READING);
+            return nothing.ok_or(ValueError::Datatype(datatype));
+        };
         if number.value.is_infinite() {
             return Err(ValueError::TooLarge);
         }
