@@ -472,6 +472,32 @@ async fn a_message_without_a_value_is_counted_and_fixes_no_datatype() {
     assert_eq!(bench.device("dht")["channels"][0]["no_reading"], false);
 }
 
+/// Each channel by itself; and after a restart they are shown, but not counted again.
+#[tokio::test]
+async fn retained_messages_without_a_usable_value_are_counted_once() {
+    let mut bench = Bench::new().await;
+    let all = [("a", "nan"), ("b", "null"), ("c", "1e400"), ("d", "1e400")];
+    for restarts in 0..2 {
+        for _ in 0..2 {
+            for (channel, payload) in all {
+                bench.retained(&format!("lab/demo/x/{channel}"), payload).await;
+            }
+            bench.connected(true);
+        }
+        let device = bench.device("x");
+        let counts = &device["counts"];
+        assert_eq!(
+            (&counts["no_reading"], &counts["refused"]),
+            (&json!(2), &json!(2)),
+            "{restarts} restarts"
+        );
+        for list in ["no_readings", "refusals"] {
+            assert_eq!(device[list].as_array().unwrap().len(), 2, "{list} after {restarts} restarts");
+        }
+        bench = bench.restart().await;
+    }
+}
+
 #[tokio::test]
 async fn an_object_has_a_channel_for_each_member() {
     let mut bench = Bench::new().await;

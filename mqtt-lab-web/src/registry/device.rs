@@ -38,8 +38,18 @@ pub(crate) struct Device {
     /// Messages that were not usable, and those without a value.
     pub(crate) refusals: Remarks,
     pub(crate) no_readings: Remarks,
+    /// What was counted before this start: retained messages of that kind are shown again, and not counted again.
+    pub(crate) counted_before: CountedBefore,
     /// Its last time, if that cannot be right.
     pub(crate) clock: Option<WrongClock>,
+}
+
+/// Messages that an earlier run counted, as far as the database tells.
+#[derive(Debug, Default)]
+pub(crate) struct CountedBefore {
+    pub(crate) no_reading: bool,
+    /// Why the last refused one was refused.
+    pub(crate) refusal: Option<String>,
 }
 
 /// What is known of a channel beyond its description.
@@ -83,6 +93,7 @@ impl Device {
             settings: BTreeMap::new(),
             refusals: Remarks::default(),
             no_readings: Remarks::default(),
+            counted_before: CountedBefore::default(),
             clock: None,
         }
     }
@@ -97,6 +108,10 @@ impl Device {
             announced_state: saved.announced_state,
             error: saved.error,
             counts: saved.counts,
+            counted_before: CountedBefore {
+                no_reading: saved.counts.no_reading > 0,
+                refusal: saved.refusal.clone(),
+            },
             refusal: saved.refusal,
             last_seen_us: saved.last_seen_us,
             boots: Boots::of(saved.life),

@@ -191,7 +191,7 @@ impl Device {
 
     /// Notes a message without a value. An old retained one is shown, but it was counted when it came first.
     fn no_reading(&mut self, channel: &str, sample: &Received<'_>, arrival: &Arrival) -> Step {
-        if arrival.retain && (self.no_readings.is_present(channel) || self.counts.no_reading > 0) {
+        if arrival.retain && self.no_readings.is_present(channel) {
             return Step::Old;
         }
         if self.note_number(sample.number, arrival.retain) {
@@ -201,6 +201,8 @@ impl Device {
         self.no_readings.add(channel, &sample.value.to_string(), "", arrival.now_us);
         if !arrival.retain {
             self.last_seen_us = Some(arrival.now_us);
+        } else if self.counted_before.no_reading {
+            return Step::Old;
         }
         Step::NoReading(self.id)
     }

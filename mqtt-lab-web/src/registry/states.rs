@@ -145,8 +145,7 @@ impl Registry {
         let Refusal { channel, payload, reason, retained } = *refusal;
         let mut inner = self.lock();
         let Some(device) = inner.by_id(id) else { return true };
-        let known = device.refusals.knows(channel, reason) || device.refusal.as_deref() == Some(reason);
-        if retained && known {
+        if retained && device.refusals.knows(channel, reason) {
             return false;
         }
         device.refusals.is_over(channel);
@@ -156,8 +155,9 @@ impl Registry {
         if !retained {
             device.last_seen_us = Some(now_us);
         }
+        let counted = retained && device.counted_before.refusal.as_deref() == Some(reason);
         self.show(inner.keys.get(&id).cloned(), true);
-        true
+        !counted
     }
 
     fn show(&self, key: Option<(String, String)>, changed: bool) {
