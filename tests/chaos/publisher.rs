@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mqtt_lab_core::link::{Link, LinkConfig, Publish, Qos};
+use mqtt_lab_core::link::{Link, LinkConfig, LinkStatus, Publish, Qos};
 use tokio::task::JoinHandle;
 
 /// Pause between two samples.
@@ -45,7 +45,9 @@ impl Publisher {
     pub(crate) async fn finish(self) -> Vec<u64> {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.expect("it ends");
-        while self.link.status().in_flight + self.link.status().spooled > 0 {
+        // One snapshot: of two, each could miss what moves from the spool to the broker between them.
+        let waiting = |status: LinkStatus| status.in_flight + status.spooled;
+        while waiting(self.link.status()) > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // The last deliveries are noted by their own tasks.

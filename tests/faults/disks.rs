@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mqtt_lab_core::broker::{Broker, BrokerConfig};
-use mqtt_lab_core::link::{Link, LinkConfig, Qos};
+use mqtt_lab_core::link::{Link, LinkConfig, LinkStatus, Qos};
 
 use crate::support::database::Database;
 use crate::support::disk::{Shim, SmallDisk};
@@ -272,7 +272,9 @@ async fn a_spool_with_a_smaller_capacity_takes_no_more_than_that() {
     let (link, _events) = Link::spawn(smaller).expect("a link");
     let mut status = link.watch();
     status.wait_for(|status| status.connected).await.expect("it connects");
-    while link.status().in_flight + link.status().spooled > 0 {
+    // One snapshot: of two, each could miss what moves from the spool to the broker between them.
+    let waiting = |status: LinkStatus| status.in_flight + status.spooled;
+    while waiting(link.status()) > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     broker.stop().await;
