@@ -9,8 +9,8 @@ use mqtt_lab_web::store::{DeviceId, NewSample, NewSeries, SeriesId, Store as _, 
 use mqtt_lab_wire::{Datatype, Value};
 
 /// Samples of one pattern, in batches as the writer makes them.
-const SAMPLES: i64 = 100_000;
-const BATCH: i64 = 2_000;
+const SAMPLES: i64 = 200_000;
+const BATCH: i64 = 8_000;
 /// Monday, 23 November 2026, 12:00 UTC, in microseconds.
 const NOON: i64 = 1_795_435_200_000_000;
 const SECOND: i64 = 1_000_000;

@@ -49,7 +49,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long the broker keeps messages for an ingest that is away.
 const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 /// Messages under way between broker and commit.
-const WINDOW: u16 = 2_048;
+const WINDOW: u16 = 8_192;
 
 /// A running web: ingest, store, API and dashboard. Stop it with [`Web::shutdown`].
 ///

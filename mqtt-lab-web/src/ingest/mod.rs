@@ -32,7 +32,7 @@ pub(crate) use reader::Reader;
 pub(crate) use writer::{Unstored, Writer};
 
 /// Messages between reader and writer.
-const QUEUE: usize = 2_048;
+const QUEUE: usize = 8_192;
 
 /// How long the marker of a connection is waited for: beyond a stop of the database for a minute or two.
 const MARKER: Duration = Duration::from_secs(600);

@@ -19,7 +19,7 @@ use crate::registry::Registry;
 use crate::store::{Generation, Store, StoreError, Write, WriteReport};
 
 /// Messages in a batch.
-const MAX_BATCH: usize = 2_000;
+const MAX_BATCH: usize = 8_000;
 /// Longest time from a batch's first message to its commit. A batch has its price, about that of two hundred
 /// samples where many devices speak: short ones would cost more than what is in them.
 const MAX_WAIT: Duration = Duration::from_millis(20);

@@ -1,6 +1,5 @@
 //! Count, minimum, maximum and sum of each minute and hour, gathered first and written once per batch.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
@@ -11,11 +10,15 @@ use crate::store::SeriesId;
 pub(super) const MINUTE_US: i64 = 60_000_000;
 pub(super) const HOUR_US: i64 = 60 * MINUTE_US;
 
-/// Roll-ups of the rows of one batch.
+/// Roll-ups of the rows of one batch: each of a row alone, until they are written.
 #[derive(Default)]
-pub(super) struct Rollups {
-    minutes: HashMap<(SeriesId, i64), Bucket>,
-    hours: HashMap<(SeriesId, i64), Bucket>,
+pub(super) struct Rollups(Vec<Rollup>);
+
+#[derive(Clone, Copy)]
+struct Rollup {
+    series: SeriesId,
+    begin_us: i64,
+    bucket: Bucket,
 }
 
 #[derive(Clone, Copy)]
@@ -29,24 +32,49 @@ struct Bucket {
 impl Rollups {
     /// Counts a row that is really inserted.
     pub(super) fn add(&mut self, series: SeriesId, t_us: i64, value: f64) {
-        for (buckets, width) in [(&mut self.minutes, MINUTE_US), (&mut self.hours, HOUR_US)] {
-            let begin = t_us - t_us.rem_euclid(width);
-            let one = Bucket { count: 1, min: value, max: value, sum: value };
-            buckets.entry((series, begin)).and_modify(|bucket| bucket.add(&one)).or_insert(one);
-        }
+        let bucket = Bucket { count: 1, min: value, max: value, sum: value };
+        self.0.push(Rollup { series, begin_us: begin(t_us, MINUTE_US), bucket });
     }
 
     /// Adds the batch to what is there.
-    pub(super) async fn write(self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
-        for (bulk, buckets) in [(&*MINUTES, self.minutes), (&*HOURS, self.hours)] {
-            let rows: Vec<_> = buckets.into_iter().collect();
-            bulk.run(connection, &rows, |query, ((series, begin), bucket)| {
-                let query = query.bind(series.0).bind(*begin).bind(bucket.count);
+    pub(super) async fn write(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        // In the order of the primary key: neighbours go into one page, which is looked up once. A stable sort, so that
+        // sums do not depend on it.
+        self.0.sort_by_key(Rollup::key);
+        let minutes = merged(self.0.into_iter());
+        let of_hours =
+            minutes.iter().map(|minute| Rollup { begin_us: begin(minute.begin_us, HOUR_US), ..*minute });
+        let hours = merged(of_hours);
+        for (bulk, rollups) in [(&*MINUTES, minutes), (&*HOURS, hours)] {
+            bulk.run(connection, &rollups, |query, Rollup { series, begin_us, bucket }| {
+                let query = query.bind(series.0).bind(*begin_us).bind(bucket.count);
                 query.bind(bucket.min).bind(bucket.max).bind(bucket.sum)
             })
             .await?;
         }
         Ok(())
+    }
+}
+
+fn begin(t_us: i64, width_us: i64) -> i64 {
+    t_us - t_us.rem_euclid(width_us)
+}
+
+/// One for each key, of roll-ups in the order of their keys.
+fn merged(rollups: impl Iterator<Item = Rollup>) -> Vec<Rollup> {
+    let mut merged: Vec<Rollup> = Vec::new();
+    for rollup in rollups {
+        match merged.last_mut().filter(|last| last.key() == rollup.key()) {
+            Some(last) => last.bucket.add(&rollup.bucket),
+            None => merged.push(rollup),
+        }
+    }
+    merged
+}
+
+impl Rollup {
+    fn key(&self) -> (SeriesId, i64) {
+        (self.series, self.begin_us)
     }
 }
 

@@ -108,20 +108,26 @@ static ENDS: LazyLock<[Lookup; 2]> = LazyLock::new(|| {
     each_table(&["series_id"], tail)
 });
 
-// `materialized`: or `free` would be searched a second time for the second column that needs it.
+// A free instant takes one step: what comes next tells that it is free. `materialized`: or a column would be searched
+// again for each column that needs it.
 static FREE: LazyLock<[Lookup; 2]> = LazyLock::new(|| {
     let tail = ",
+        begun as materialized (
+            select wanted.*, (select min(t) from TABLE where series_id = wanted.series_id and t >= wanted.since) as next
+            from wanted),
         found as materialized (
-            select number, series_id, case
-                when exists (select 1 from TABLE where series_id = wanted.series_id and t = wanted.since)
+            select number, series_id, since, next, case
+                when next is since
                 then (select taken.t + 1 from TABLE as taken
-                      where taken.series_id = wanted.series_id and taken.t >= wanted.since and taken.t < wanted.until
+                      where taken.series_id = begun.series_id and taken.t >= begun.since and taken.t < begun.until
                           and not exists (select 1 from TABLE as next
                                           where next.series_id = taken.series_id and next.t = taken.t + 1)
                       order by taken.t limit 1)
                 else since end as free
-            from wanted)
-        select number, free, (select min(t) from TABLE where series_id = found.series_id and t >= found.free)
+            from begun)
+        select number, free, case
+            when next is since then (select min(t) from TABLE where series_id = found.series_id and t >= found.free)
+            else next end
         from found";
     each_table(&["number", "series_id", "since", "until"], tail)
 });
