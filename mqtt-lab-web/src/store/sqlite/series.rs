@@ -1,7 +1,7 @@
 //! Series: which channel's values have which id.
 
 use mqtt_lab_wire::{Datatype, Value};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
 use super::During;
 use super::value::from_real;
@@ -21,7 +21,11 @@ pub(super) async fn open(connection: &mut SqliteConnection, new: &NewSeries) -> 
                on conflict (device_id, channel, datatype) do update set unit = coalesce(excluded.unit, unit)
                returning id";
     let query = sqlx::query_scalar(sql).bind(new.device.0).bind(&new.channel).bind(new.datatype.as_str());
-    query.bind(&new.unit).bind(new.now_us).fetch_one(connection).await.map(SeriesId)
+    // Without a transaction of its own, a commit that fails after the row was returned would be told to nobody.
+    let mut transaction = connection.begin_with("begin immediate").await?;
+    let id = query.bind(&new.unit).bind(new.now_us).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(SeriesId(id))
 }
 
 /// By primary key.
