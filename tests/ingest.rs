@@ -22,8 +22,8 @@ macro_rules! stories {
 }
 
 stories! {
-    a_stopped_database_loses_nothing(100_000, 5_000);
-    what_a_broker_drops_is_counted(100, 3_000);
+    a_stopped_database_loses_nothing(100_000, 12_000);
+    what_a_broker_drops_is_counted(100, 12_000);
     a_killed_ingest_stores_nothing_twice(100_000);
     cut_connections_store_everything_once(100_000);
     what_qos_0_loses_is_counted_to_the_last(100_000);

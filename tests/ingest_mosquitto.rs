@@ -18,8 +18,8 @@ macro_rules! stories {
 }
 
 stories! {
-    a_stopped_database_loses_nothing(0, 5_000);
-    what_a_broker_drops_is_counted(100, 6_000);
+    a_stopped_database_loses_nothing(0, 12_000);
+    what_a_broker_drops_is_counted(100, 12_000);
     a_killed_ingest_stores_nothing_twice(0);
     cut_connections_store_everything_once(0);
     what_qos_0_loses_is_counted_to_the_last(0);
