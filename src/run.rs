@@ -113,6 +113,7 @@ async fn start_and_follow(
     if let Some((problem, hint)) = open_files::shortage(&source.config, source.has_own_broker(), limit) {
         tracing::warn!("{problem}\n  hint: {hint}");
     }
+    running.warn(&source.warnings());
     let mut loader = source.loader();
     running.start(&source, &mut loader).await?;
     running.announce(&source);

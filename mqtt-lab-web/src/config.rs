@@ -1,8 +1,14 @@
 //! What a web needs to know before it is started.
 
 use std::fmt;
+use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
+use crate::error::StartError;
+use crate::guard::is_usable;
+use crate::store::StoreError;
+use crate::store::sqlite::SqliteStore;
+use mqtt_lab_core::config::{OptionProblem, check_page_address};
 use mqtt_lab_core::link::{LinkConfig, Qos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +20,7 @@ pub struct WebConfig {
     /// Whether to serve the dashboard and to store samples.
     pub enabled: bool,
     /// Address and port of the dashboard. Port 0: the system chooses.
+    #[schemars(extend("format" = "page-address"))]
     pub bind: String,
     /// Whether other computers may open the dashboard; needs a `token`.
     pub allow_remote: bool,
@@ -48,6 +55,49 @@ impl Default for WebConfig {
     }
 }
 
+impl WebConfig {
+    /// Returns everything that [`Web::start`](crate::Web::start) would refuse before it opens a port, and names in
+    /// `allowed_hosts` that no browser can send. Names of computers are looked up.
+    #[must_use]
+    pub fn validate(&self) -> Vec<OptionProblem> {
+        let mut problems: Vec<OptionProblem> =
+            self.errors().map(|(key, error)| OptionProblem::new(&[key], &error).hint(error.hint())).collect();
+        for (at, host) in self.allowed_hosts.iter().enumerate() {
+            let hint = match host.split_once("://") {
+                Some((_, rest)) => rest.split('/').next().unwrap_or_default().to_owned(),
+                None => "lab.example.org".to_owned(),
+            };
+            if host.is_empty() || host.contains(['/', '@', '*', '?', '#']) || host.contains(char::is_whitespace) {
+                let message = format!("`{host}` is not a name that a browser sends as `Host`");
+                let problem = OptionProblem::new(&["allowed_hosts", &at.to_string()], message);
+                problems.push(problem.hint(format!("write the name, with a port or without: `{hint}`")));
+            }
+        }
+        problems
+    }
+
+    /// What is wrong before a port is opened, each with its key.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (&'static str, StartError)> + use<> {
+        let address = match check_page_address(&self.bind) {
+            Ok(()) => self.unprotected(),
+            Err(error) => Some(StartError::Address { error }),
+        };
+        let token = self.token.as_ref().filter(|token| !is_usable(token));
+        let token = token.map(|_| ("token", StartError::BadToken));
+        address.map(|error| ("bind", error)).into_iter().chain(token)
+    }
+
+    /// Why others must not reach the address. What cannot be looked up is told when it is bound.
+    fn unprotected(&self) -> Option<StartError> {
+        let is_local = || {
+            let mut found = self.bind.to_socket_addrs().into_iter().flatten();
+            found.all(|address| address.ip().is_loopback())
+        };
+        let protected = self.token.is_some() && self.allow_remote;
+        (!protected && !is_local()).then(|| StartError::Unprotected { address: self.bind.clone() })
+    }
+}
+
 impl fmt::Debug for WebConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebConfig")
@@ -65,6 +115,22 @@ impl fmt::Debug for WebConfig {
 pub struct StoreConfig {
     /// The database: `sqlite:` and the path of a file. Folder and file are made if need be.
     pub url: String,
+}
+
+impl StoreConfig {
+    /// Returns what is wrong with the database's address, or with what is there already. Nothing is made or changed.
+    #[must_use]
+    pub fn validate(&self) -> Vec<OptionProblem> {
+        let problem = |error: StoreError| {
+            let cause = match &error {
+                StoreError::NotADatabase { .. } => error.to_string(),
+                error => error.cause(),
+            };
+            let message = format!("cannot keep samples: {cause}");
+            OptionProblem::new(&["url"], message).hint(error.hint())
+        };
+        SqliteStore::validate(&self.url).err().map(problem).into_iter().collect()
+    }
 }
 
 impl Default for StoreConfig {
