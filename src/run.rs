@@ -5,6 +5,7 @@ use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::{Follower, Following};
 use crate::open_files;
+use crate::private_files;
 use crate::running::Running;
 use crate::signals::Signals;
 use crate::terminal::{Printer, has_colors};
@@ -26,6 +27,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs a lab until Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
+    private_files::only_for_this_user();
     let printer = Printer::start().map_err(|error| Failure::of(&error, None))?;
     log_to(&printer);
     let outcome = conduct(options, &printer);

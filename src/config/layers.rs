@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::locate::{self, Step};
 use crate::schema;
 use crate::validate::{self, Mistake};
-use mqtt_lab_core::read_text;
+use mqtt_lab_core::{NotUtf8, read_text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -96,8 +96,7 @@ impl Layers {
         including: &mut Vec<PathBuf>,
     ) -> Result<Table, Result<Failure, String>> {
         let name = path.display().to_string();
-        let text =
-            read_text(path).map_err(|error| Err(format!("cannot read configuration file `{name}`: {error}")))?;
+        let text = read_text(path).map_err(|error| unreadable(&name, &error))?;
         let file = File { name, path: Some(path.into()), text };
         including.push(canonical(path));
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -212,6 +211,17 @@ impl File {
         let key = if path.is_empty() { String::new() } else { format!("`{}`: ", path.join(".")) };
         let message = format!("{}: {key}{}", self.at(mistake.byte), mistake.message);
         (mistake.byte, message, mistake.hint.clone())
+    }
+}
+
+/// Why a file cannot be read. In another encoding, it has a line to look at.
+fn unreadable(name: &str, error: &std::io::Error) -> Result<Failure, String> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<NotUtf8>()) {
+        Some(encoding) => {
+            let hint = "most editors do that by \"Save as\", where one chooses the encoding";
+            Ok(Failure::config(format!("{name}:{}:1: {encoding}", encoding.line), Some(hint.into())))
+        }
+        None => Err(format!("cannot read configuration file `{name}`: {error}")),
     }
 }
 
