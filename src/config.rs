@@ -170,6 +170,12 @@ impl Source {
         self.config.broker.enabled && self.config.mqtt.brokers.is_empty()
     }
 
+    /// The folder of plugins, if it is none.
+    pub(crate) fn missing_plugins(&self) -> Option<PathBuf> {
+        let folder = self.folder.join(self.config.plugins.folder.as_ref()?);
+        (!folder.is_dir()).then_some(folder)
+    }
+
     /// What loads the plugins of this file.
     pub(crate) fn loader(&self) -> PluginLoader {
         plugin_loader(self.config.plugins.clone(), &self.folder)
@@ -227,9 +233,11 @@ impl Source {
             }
         }
         if !self.has_own_broker() && self.config.mqtt.brokers.is_empty() {
+            let way = ["broker", "enabled"].map(|key| Step::Key(key.into()));
+            let (byte, place) = self.layers.place_of(&way);
             let message =
-                format!("{}: there is no broker: `broker.enabled` is false", self.layers.files[0].name);
-            mistakes.push((0, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
+                format!("{place}: `broker.enabled`: there is no broker: this program's own is switched off");
+            mistakes.push((byte, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
         }
         mistakes
     }

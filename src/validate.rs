@@ -41,9 +41,9 @@ fn address(text: &str, schema: &Value) -> Result<(), AddressError> {
 fn table_elsewhere(name: &str) -> Option<&'static str> {
     match name {
         "device" | "devices" => Some("what measures is a `[[sensor]]`, what acts is an `[[actuator]]`"),
-        "inputs" | "will" | "channels" | "settings" => {
-            Some("it belongs to one device: write it below its `[[sensor]]` or `[[actuator]]`, as `[sensor.…]`")
-        }
+        "inputs" | "will" | "channels" | "settings" => Some(
+            "it belongs to one device: write it below its `[[sensor]]` or `[[actuator]]`, as `[sensor.…]`",
+        ),
         _ => None,
     }
 }
@@ -114,8 +114,13 @@ impl<'a> Walk<'a> {
     }
 
     fn table(&mut self, table: &DeTable<'_>, byte: usize, schema: &'a Value) {
+        let rule = rule_of(schema, table);
         for (key, value) in table {
             let name = key.get_ref().as_ref();
+            if name == "settings" && rule.is_some() {
+                // The kind's own schema says more.
+                continue;
+            }
             self.way.push(Step::Key(name.to_owned()));
             match (schema["properties"].get(name), &schema["additionalProperties"]) {
                 (Some(inner), _) => self.value(value, inner),
@@ -134,7 +139,7 @@ impl<'a> Walk<'a> {
                 self.wrong(byte, format!("the key `{name}` is missing"), Some(hint));
             }
         }
-        if let Some(then) = rule_of(schema, table)
+        if let Some(then) = rule
             && let Some((_, settings)) = table.iter().find(|(key, _)| key.get_ref() == "settings")
         {
             let outer = std::mem::replace(&mut self.schema, then);
@@ -156,7 +161,9 @@ impl<'a> Walk<'a> {
         }
         let at_top = self.way.len() == 1;
         let elsewhere = table_elsewhere(name).filter(|_| at_top).map(str::to_owned);
-        let included = || (name == "include" && !at_top).then(|| "write `include = […]` above the first table".to_owned());
+        let included = || {
+            (name == "include" && !at_top).then(|| "write `include = […]` above the first table".to_owned())
+        };
         let inside = || {
             let way = self.inner_way(name, schema, written);
             way.map(|way| format!("write `{way} = …`"))
@@ -178,8 +185,10 @@ impl<'a> Walk<'a> {
     /// The way to an option that is one level further in: `settings.start_celsius`, `will.topic`.
     fn inner_way(&self, name: &str, schema: &'a Value, written: &DeTable<'_>) -> Option<String> {
         let own = schema["properties"].as_object().into_iter().flatten();
-        let mut tables: Vec<(&str, &Value)> =
-            own.map(|(key, inner)| (key.as_str(), self.resolve(inner))).filter(|(_, inner)| is_object(inner)).collect();
+        let mut tables: Vec<(&str, &Value)> = own
+            .map(|(key, inner)| (key.as_str(), self.resolve(inner)))
+            .filter(|(_, inner)| is_object(inner))
+            .collect();
         if let Some(then) = rule_of(schema, written) {
             tables.push(("settings", then));
         }
@@ -259,6 +268,10 @@ impl<'a> Walk<'a> {
             Step::Key(key) => Some(key.as_str()),
             Step::Index(_) => None,
         });
+        let twin = allowed(schema).unwrap_or_default().into_iter().find(|value| is_twin(found, value));
+        if let Some(twin) = twin {
+            return Some(format!("write `{twin}`"));
+        }
         match found {
             DeValue::String(text) => {
                 let allowed = allowed(schema).unwrap_or_default();
@@ -315,7 +328,8 @@ fn is_table(schema: &Value) -> bool {
 /// The first option of a table that takes a text.
 fn inner_text(schema: &Value) -> Option<&str> {
     let properties = schema["properties"].as_object().filter(|_| is_table(schema))?;
-    let texts = || properties.iter().filter(|(_, inner)| inner.get("type").is_some() && has_type(inner, "string"));
+    let texts =
+        || properties.iter().filter(|(_, inner)| inner.get("type").is_some() && has_type(inner, "string"));
     let first = texts().find(|(key, _)| *key == "topic").or_else(|| texts().next());
     first.map(|(key, _)| key.as_str())
 }
@@ -357,6 +371,16 @@ fn equal(value: &DeValue<'_>, json: &Value) -> bool {
         (DeValue::String(text), Value::String(json)) => text.as_ref() == json,
         (DeValue::Boolean(value), Value::Bool(json)) => value == json,
         (DeValue::Integer(_), Value::Number(json)) => number(value) == json.as_f64(),
+        _ => false,
+    }
+}
+
+/// Whether it is the same with quotes as without.
+fn is_twin(value: &DeValue<'_>, json: &Value) -> bool {
+    match (value, json) {
+        (DeValue::String(text), Value::Number(number)) => *text == number.to_string(),
+        (DeValue::Integer(number), Value::String(text)) => number.as_str() == text,
+        (DeValue::Float(number), Value::String(text)) => number.as_str() == text,
         _ => false,
     }
 }

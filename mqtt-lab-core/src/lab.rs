@@ -345,6 +345,8 @@ impl LabBuilder {
                     if kind.is_some() || device.id.is_some() {
                         problems.push(unusable_id(table, device, &id, error));
                     }
+                    // Those with the next numbers are as wrong.
+                    break;
                 } else if taken.insert((group.clone(), id.clone()), table).is_none() {
                     let Some(kind) = kind else { continue };
                     let mut spec = self.spec(table, device, group, id, kind);

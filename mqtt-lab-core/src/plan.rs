@@ -1,11 +1,11 @@
 //! From the devices that run to those that shall run: what is to be done, checked before any of it is.
 
 use crate::config::Problem;
+use crate::link::LinkError;
 use crate::runtime::{
     DeviceHandle, DeviceSpec, DeviceTask, Difference, Instance, InstanceError, construct, problems_of,
     some_at_a_time, unknown_names,
 };
-use crate::link::LinkError;
 use crate::wiring::{self, Known};
 use crate::{BuildError, Description};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,8 @@ impl Plan {
     ) -> Self {
         let running: BTreeMap<&str, _> = running.map(|(name, device)| (name.as_str(), device)).collect();
         let mut gone: BTreeSet<&str> = running.keys().copied().collect();
-        let mut plan = Self { steps: Vec::new(), gone: Vec::new(), unchanged: Vec::new(), warnings: Vec::new() };
+        let mut plan =
+            Self { steps: Vec::new(), gone: Vec::new(), unchanged: Vec::new(), warnings: Vec::new() };
         for spec in wanted {
             let name = spec.name();
             let present = running.get(name.as_str()).copied();

@@ -52,7 +52,9 @@ fn in_words(message: &str) -> String {
     }
     let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     match wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
-        Some((found, expected)) => format!("expected {}, found {}", expected_in_words(expected), found_in_words(found)),
+        Some((found, expected)) => {
+            format!("expected {}, found {}", expected_in_words(expected), found_in_words(found))
+        }
         None => message.to_owned(),
     }
 }
@@ -181,10 +183,16 @@ mod tests {
             changed[key] = value;
             changed
         };
-        check(with("port", "1".into()), "`port`: expected a whole number from 0 to 65535, found the text \"1\"");
+        check(
+            with("port", "1".into()),
+            "`port`: expected a whole number from 0 to 65535, found the text \"1\"",
+        );
         check(with("port", 70_000.into()), "`port`: expected a whole number from 0 to 65535, found 70000");
         check(with("names", true.into()), "`names`: expected a list, found true");
-        check(with("mode", "fats".into()), "`mode`: expected one of \"fast\", \"slow\", found the text \"fats\"");
+        check(
+            with("mode", "fats".into()),
+            "`mode`: expected one of \"fast\", \"slow\", found the text \"fats\"",
+        );
         check(serde_json::json!({"port": 1, "names": []}), "the setting `mode` is missing");
     }
 }

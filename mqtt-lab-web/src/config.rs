@@ -67,7 +67,10 @@ impl WebConfig {
                 Some((_, rest)) => rest.split('/').next().unwrap_or_default().to_owned(),
                 None => "lab.example.org".to_owned(),
             };
-            if host.is_empty() || host.contains(['/', '@', '*', '?', '#']) || host.contains(char::is_whitespace) {
+            if host.is_empty()
+                || host.contains(['/', '@', '*', '?', '#'])
+                || host.contains(char::is_whitespace)
+            {
                 let message = format!("`{host}` is not a name that a browser sends as `Host`");
                 let problem = OptionProblem::new(&["allowed_hosts", &at.to_string()], message);
                 problems.push(problem.hint(format!("write the name, with a port or without: `{hint}`")));

@@ -146,7 +146,10 @@ mod tests {
                 Some("write host and port: `127.0.0.1:1883`"),
             ),
             ("environment variable `MQTT_LAB_MQTT__QOS`: `mqtt.qos`: expected 0, 1 or 2, found 7", None),
-            ("environment variable `MQTT_LAB_WEB__BND`: `web.bnd`: unknown key `bnd`", Some("did you mean `bind`?")),
+            (
+                "environment variable `MQTT_LAB_WEB__BND`: `web.bnd`: unknown key `bnd`",
+                Some("did you mean `bind`?"),
+            ),
             (
                 "environment variable `MQTT_LAB___`: `.`: this cannot be an option",
                 Some("a name is `MQTT_LAB_TABLE__KEY`, such as `MQTT_LAB_WEB__BIND`"),
@@ -158,8 +161,11 @@ mod tests {
 
     #[test]
     fn a_variable_that_sets_nothing_is_told() {
-        let layers =
-            with_environment(&[("MQTT_LAB_WEB_BIND", "x"), ("MQTT_LAB_MQTT_KEEP_ALIVE_S", "9"), ("MQTT_LAB_X", "")]);
+        let layers = with_environment(&[
+            ("MQTT_LAB_WEB_BIND", "x"),
+            ("MQTT_LAB_MQTT_KEEP_ALIVE_S", "9"),
+            ("MQTT_LAB_X", ""),
+        ]);
         let expected = [
             (
                 "environment variable `MQTT_LAB_MQTT_KEEP_ALIVE_S` sets no option",

@@ -118,7 +118,7 @@ impl Layers {
             return Err(told(wrong.map(message).collect()));
         }
         let mistakes = validate::mistakes(document.get_ref(), schema::schema());
-        let mut table: Table = toml::from_str(&file.text).map_err(|error| Failure::of(&error, None))?;
+        let mut table: Table = toml::from_str(&file.text).map_err(|error| too_large(&file, &error))?;
         self.mistakes.extend(mistakes.iter().map(|mistake| file.told(mistake)));
         remove(&mut table, &mistakes);
         let includes = match table.remove("include") {
@@ -184,7 +184,8 @@ impl Layers {
     pub(crate) fn place_of(&self, way: &[Step]) -> (usize, String) {
         let files = || self.order.iter().rev().map(|number| &self.files[*number]);
         let found = files().find_map(|file| Some((file, locate::exactly(&file.text, way)?.start)));
-        let found = found.or_else(|| files().find_map(|file| Some((file, locate::find(&file.text, way)?.start))));
+        let found =
+            found.or_else(|| files().find_map(|file| Some((file, locate::find(&file.text, way)?.start))));
         match found.or_else(|| self.files.first().map(|file| (file, 0))) {
             Some((file, byte)) => (byte, file.at(byte)),
             None => (0, "the configuration".to_owned()),
@@ -194,7 +195,8 @@ impl Layers {
     /// The variable that sets an option.
     pub(crate) fn variable_of(&self, keys: &[&str]) -> Option<String> {
         let mut set = self.environment.iter();
-        let (_, name) = set.find(|(way, _)| way.iter().zip(keys).all(|(a, b)| a == b) && way.len() <= keys.len())?;
+        let (_, name) =
+            set.find(|(way, _)| way.iter().zip(keys).all(|(a, b)| a == b) && way.len() <= keys.len())?;
         Some(format!("environment variable `{name}`"))
     }
 }
@@ -212,6 +214,14 @@ impl File {
         let message = format!("{}: {key}{}", self.at(mistake.byte), mistake.message);
         (mistake.byte, message, mistake.hint.clone())
     }
+}
+
+/// A whole number with more than 64 bits, the only value that is TOML and cannot be held.
+fn too_large(file: &File, error: &toml::de::Error) -> Failure {
+    let place = error.span().unwrap_or_default();
+    let number = file.text.get(place.clone()).unwrap_or_default();
+    let message = format!("{}: `{number}` is too large", file.at(place.start));
+    Failure::config(message, Some(format!("the largest whole number is {}", i64::MAX)))
 }
 
 /// Why a file cannot be read. In another encoding, it has a line to look at.

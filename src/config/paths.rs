@@ -23,15 +23,21 @@ pub(super) fn anchor(table: &mut Table, file: &File, folder: &Path, included: bo
         let way = [Step::Key(name.into()), Step::Key(key.into())];
         moved.extend(rebase(text, file, folder, &way));
     }
-    if included && let Some(Value::String(text)) = table.get_mut("plugins").and_then(|table| table.get_mut("folder")) {
+    if included
+        && let Some(Value::String(text)) = table.get_mut("plugins").and_then(|table| table.get_mut("folder"))
+    {
         *text = absolute(&folder.join(&*text));
     }
     for list in ["sensor", "actuator"] {
-        for (at, device) in table.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        for (at, device) in
+            table.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+        {
             let Some(device) = device.as_table_mut() else { continue };
             for key in path_settings(device) {
                 let settings = device.get_mut("settings").and_then(|settings| settings.get_mut(&key));
-                let Some(Value::String(text)) = settings.filter(|value| value.as_str() != Some("")) else { continue };
+                let Some(Value::String(text)) = settings.filter(|value| value.as_str() != Some("")) else {
+                    continue;
+                };
                 let way = [list, "settings", &key].map(|key| Step::Key(key.into()));
                 let [list, settings, key] = way;
                 moved.extend(rebase(text, file, folder, &[list, Step::Index(at), settings, key]));

@@ -99,18 +99,17 @@ mod tests {
     #[test]
     fn the_file_that_wins_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
         write("deep.toml", "[lab]\nseed = 1\nroot = \"deep\"\ngroup = \"deep\"\n");
         write("a.toml", "include = [\"deep.toml\"]\n[lab]\nseed = 2\nroot = \"a\"\n");
         write("b.toml", "[lab]\n\nseed = 3\n");
         write("lab.toml", "include = [\"a.toml\", \"b.toml\"]\n[[sensor]]\nkind = \"host\"\n");
         let source = Source::read(Some(&folder.path().join("lab.toml"))).expect("right");
         let shown = text(&Table::try_from(&source.config).expect("TOML"), &source.layers);
-        for (begin, end) in [
-            ("seed = 3", "b.toml:3"),
-            ("root = \"a\"", "a.toml:4"),
-            ("group = \"deep\"", "deep.toml:4"),
-        ] {
+        for (begin, end) in
+            [("seed = 3", "b.toml:3"), ("root = \"a\"", "a.toml:4"), ("group = \"deep\"", "deep.toml:4")]
+        {
             let line = shown.lines().find(|line| line.starts_with(begin));
             assert!(line.is_some_and(|line| line.ends_with(end)), "{begin}\n{shown}");
         }

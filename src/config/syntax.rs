@@ -19,9 +19,30 @@ pub(super) fn mistakes(text: &str, errors: &[toml::de::Error]) -> Vec<Wrong> {
         }
         lines.push(line);
         let written = text.lines().nth(line - 1).unwrap_or_default();
-        found.push((byte, error.message().replace('\n', ", "), advice(written)));
+        let message = no_value(written).unwrap_or_else(|| error.message().replace('\n', ", "));
+        let twice = (error.message() == "duplicate key").then(|| twice(written));
+        found.push((byte, message, twice.or_else(|| advice(written))));
     }
     found
+}
+
+/// What is wrong with a value without quotes: the parser takes it for the beginning of something else.
+fn no_value(line: &str) -> Option<String> {
+    let (_, value) = line.split('#').next()?.split_once('=')?;
+    let value = value.trim();
+    let is_bare = |c: char| c.is_alphanumeric() || matches!(c, '.' | ',' | '-' | '_' | ' ' | '/' | ':');
+    if !value.chars().all(is_bare) || DeTable::parse(&format!("v = {value}")).is_ok() {
+        return None;
+    }
+    Some(if value.is_empty() { "there is no value".to_owned() } else { format!("`{value}` is not a value") })
+}
+
+/// What to do about a key or a table that stands twice.
+fn twice(line: &str) -> String {
+    match line.trim().starts_with('[') {
+        true => "a table stands once: write these lines below the first one".to_owned(),
+        false => "a key stands once in its table: remove one of the two lines".to_owned(),
+    }
 }
 
 /// What to write instead of a line.
@@ -63,9 +84,15 @@ fn without_equals(line: &str) -> Option<String> {
         return (right != line).then(|| format!("write `{right}`"));
     }
     let (key, value) = line.split_once(':')?;
+    if value.trim().is_empty() {
+        return Some(format!("write a table as `[{}]`, and its options as `key = value`", key.trim()));
+    }
     let right = format!("{} = {}", key.trim(), value.trim());
     let quoted = format!("{} = \"{}\"", key.trim(), value.trim());
-    [right, quoted].into_iter().find(|line| DeTable::parse(line).is_ok()).map(|right| format!("write `{right}`"))
+    [right, quoted]
+        .into_iter()
+        .find(|line| DeTable::parse(line).is_ok())
+        .map(|right| format!("write `{right}`"))
 }
 
 /// `0,5` as `0.5`.
@@ -95,6 +122,7 @@ mod tests {
         check("retain = True", "write `retain = true`");
         check("kind = “led”", "use straight quotes: `kind = \"led\"`");
         check("kind: led", "write `kind = \"led\"`");
+        check("lab:", "write a table as `[lab]`, and its options as `key = value`");
         check("qos: 1", "write `qos = 1`");
         check("[[sensor]", "write `[[sensor]]`");
         check("[lab", "write `[lab]`");

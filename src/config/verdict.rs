@@ -13,7 +13,10 @@ impl Source {
     pub(super) fn wrong_options(&self) -> Vec<Told> {
         let Config { lab, mqtt, broker, web, store, .. } = &self.config;
         let mut wrong = Wrong { source: self, told: Vec::new() };
-        wrong.add("lab", [word("root", &lab.root, lab.root.split('/')), word("group", &lab.group, [&*lab.group])].concat());
+        wrong.add(
+            "lab",
+            [word("root", &lab.root, lab.root.split('/')), word("group", &lab.group, [&*lab.group])].concat(),
+        );
         wrong.add("mqtt", mqtt.validate());
         if self.has_own_broker() {
             wrong.add("broker", broker.validate());
@@ -85,7 +88,8 @@ impl Source {
         }));
         let keys: Vec<&str> = way.iter().filter_map(Step::key).collect();
         let (byte, place) = self.layers.place_of(&way);
-        let place = self.option_of_command_line(&keys).or_else(|| self.layers.variable_of(&keys)).unwrap_or(place);
+        let place =
+            self.option_of_command_line(&keys).or_else(|| self.layers.variable_of(&keys)).unwrap_or(place);
         let message = format!("{place}: `{}`: {}", keys.join("."), problem.message);
         (byte, message, problem.hint.clone())
     }
@@ -108,7 +112,9 @@ fn word<'a>(key: &str, whole: &str, words: impl IntoIterator<Item = &'a str>) ->
     if !words.into_iter().any(is_wrong) {
         return Vec::new();
     }
-    let message = format!("`{whole}` cannot be part of a topic: a name has 1 to 64 of the characters `a-z`, `0-9` and `-`");
+    let message = format!(
+        "`{whole}` cannot be part of a topic: a name has 1 to 64 of the characters `a-z`, `0-9` and `-`"
+    );
     let right: Vec<String> = whole.split('/').map(plain).filter(|word| !word.is_empty()).collect();
     let problem = OptionProblem::new(&[key], message);
     match right.join(if key == "root" { "/" } else { "-" }) {
@@ -155,10 +161,14 @@ impl Wrong<'_> {
             all.extend(broker.websocket.map(|address| ("broker", "websocket", address)));
         }
         if web.enabled {
-            all.extend(web.bind.to_socket_addrs().into_iter().flatten().map(|address| ("web", "bind", address)));
+            all.extend(
+                web.bind.to_socket_addrs().into_iter().flatten().map(|address| ("web", "bind", address)),
+            );
         }
         for (at, (table, key, address)) in all.iter().enumerate() {
-            let other = all[..at].iter().find(|other| (other.0, other.1) != (*table, *key) && collide(*address, other.2));
+            let other = all[..at]
+                .iter()
+                .find(|other| (other.0, other.1) != (*table, *key) && collide(*address, other.2));
             let Some((other_table, other_key, _)) = other else { continue };
             let message = format!("`{address}` is the address of `{other_table}.{other_key}`, too");
             let problem = OptionProblem::new(&[key], message).hint("give one of them another port");
@@ -180,16 +190,28 @@ impl Wrong<'_> {
                 let problem = OptionProblem::new(&[key], "the path is empty");
                 self.add(table, vec![problem.hint("name a folder, or remove the line")]);
             } else if let Some(file) = exists.filter(|above| !above.is_dir()) {
-                let message = format!("`{}` cannot be a folder: `{}` is a file", path.display(), file.display());
+                let message =
+                    format!("`{}` cannot be a folder: `{}` is a file", path.display(), file.display());
                 self.add(table, vec![OptionProblem::new(&[key], message).hint("name another folder")]);
             }
+        }
+        if let Some(folder) = self.source.missing_plugins() {
+            let problem =
+                OptionProblem::new(&["folder"], format!("there is no folder `{}`", folder.display()));
+            self.add(
+                "plugins",
+                vec![problem.hint("the path starts at the folder of the file that contains it")],
+            );
         }
         if web.enabled {
             let path = store.url.strip_prefix("sqlite:").unwrap_or(&store.url);
             all.push(("store", "url", path.strip_prefix("//").unwrap_or(path).into()));
         }
         for (at, (table, key, path)) in all.iter().enumerate() {
-            let Some((other_table, other_key, _)) = all[..at].iter().find(|other| same(&other.2, path)) else { continue };
+            let Some((other_table, other_key, _)) = all[..at].iter().find(|other| same(&other.2, path))
+            else {
+                continue;
+            };
             let message = format!("`{}` is the place of `{other_table}.{other_key}`, too", path.display());
             self.add(table, vec![OptionProblem::new(&[key], message).hint("each needs a place of its own")]);
         }

@@ -151,15 +151,18 @@ impl BrokerConfig {
         for (at, user) in self.users.iter().enumerate() {
             for (key, text) in [("name", &user.name), ("password", &user.password)] {
                 if text.is_empty() {
-                    wrong(&["users", &at.to_string(), key], problem("users", "need a name and a password each"));
+                    wrong(
+                        &["users", &at.to_string(), key],
+                        problem("users", "must have a name and a password each"),
+                    );
                 } else if text.len() > LONGEST_STRING {
-                    let error = problem("users", "have names and passwords of at most 65535 bytes");
+                    let error = problem("users", "must have names and passwords of at most 65535 bytes");
                     wrong(&["users", &at.to_string(), key], error);
                 }
             }
             // The first of two would have both passwords.
             if self.users[..at].iter().any(|other| other.name == user.name) {
-                let error = problem("users", "have different names");
+                let error = problem("users", "must have different names");
                 wrong(&["users", &at.to_string(), "name"], error);
             }
         }

@@ -1,7 +1,7 @@
 //! Addresses with a port: where to listen, and where a broker is.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A text that is no address of the kind that is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +39,15 @@ impl std::error::Error for AddressError {}
 ///
 /// [`AddressError`] says what is wrong, and what to write instead.
 pub fn bind_address(text: &str) -> Result<SocketAddr, AddressError> {
-    let (host, port) = split(text, "127.0.0.1")?;
+    let (host, port) = split(text, "127.0.0.1", 1883)?;
     match host {
         "localhost" => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
         _ => ip(host).map(|ip| SocketAddr::from((ip, port))).ok_or_else(|| {
             let message = format!("`{host}` in `{text}` is not an IP address");
-            AddressError::new(message, format!("write an address of this computer, such as `127.0.0.1:{port}`"))
+            AddressError::new(
+                message,
+                format!("write an address of this computer, such as `127.0.0.1:{port}`"),
+            )
         }),
     }
 }
@@ -55,7 +58,7 @@ pub fn bind_address(text: &str) -> Result<SocketAddr, AddressError> {
 ///
 /// As [`bind_address`].
 pub fn check_page_address(text: &str) -> Result<(), AddressError> {
-    let (host, _) = split(text, "127.0.0.1")?;
+    let (host, _) = split(text, "127.0.0.1", 8080)?;
     is_host(host).then_some(()).ok_or_else(|| no_host(host, text))
 }
 
@@ -71,7 +74,7 @@ pub fn check_page_address(text: &str) -> Result<(), AddressError> {
 ///
 /// As [`bind_address`].
 pub fn check_broker_address(text: &str) -> Result<(), AddressError> {
-    let (host, port) = split(text, "broker.example.org")?;
+    let (host, port) = split(text, "broker.example.org", 1883)?;
     if !is_host(host) {
         return Err(no_host(host, text));
     }
@@ -83,7 +86,7 @@ pub fn check_broker_address(text: &str) -> Result<(), AddressError> {
 }
 
 /// Splits `host:port`. An IPv6 address keeps its brackets.
-fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, u16), AddressError> {
+fn split<'a>(text: &'a str, example: &str, usual: u16) -> Result<(&'a str, u16), AddressError> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(of_url(scheme, rest));
     }
@@ -94,15 +97,25 @@ fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, u16), AddressErro
     }
     let no_port = || {
         let host = if text.is_empty() || text.parse::<u16>().is_ok() { example } else { text };
-        let port = text.parse::<u16>().unwrap_or(1883);
+        let port = text.parse::<u16>().unwrap_or(usual);
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         AddressError::new(
             format!("`{text}` is not of the form `host:port`"),
             format!("write host and port: `{host}:{port}`"),
         )
     };
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Err(no_port());
+    if text.parse::<Ipv6Addr>().is_ok() {
+        // The last group may be meant as the port.
+        let parts = text.rsplit_once(':').filter(|(host, port)| {
+            host.parse::<Ipv6Addr>().is_ok() && port.len() > 2 && port.parse::<u16>().is_ok()
+        });
+        return Err(match parts {
+            Some((host, port)) => AddressError {
+                hint: format!("an IPv6 address stands in brackets: `[{host}]:{port}`"),
+                ..no_port()
+            },
+            None => no_port(),
+        });
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
     if host.is_empty() {
@@ -111,7 +124,10 @@ fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, u16), AddressErro
     }
     if host.contains(':') && ip(host).is_none() {
         let message = format!("`{text}` is not of the form `host:port`");
-        return Err(AddressError::new(message, "write one host and one port; an IPv6 address stands in brackets: `[::1]:1883`"));
+        return Err(AddressError::new(
+            message,
+            "write one host and one port; an IPv6 address stands in brackets: `[::1]:1883`",
+        ));
     }
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { port.parse::<u16>().ok() } else { None };
@@ -138,7 +154,7 @@ fn of_url(scheme: &str, rest: &str) -> AddressError {
     if authority.contains('@') {
         hint.push_str("; user and password have options of their own");
     }
-    AddressError::new(format!("`{scheme}://` does not belong into an address"), hint)
+    AddressError::new(format!("`{scheme}://` does not belong in an address"), hint)
 }
 
 fn no_host(host: &str, text: &str) -> AddressError {
@@ -195,12 +211,14 @@ mod tests {
 
     #[test]
     fn a_broker_has_a_host_and_a_port_and_no_scheme() {
-        for right in ["localhost:1883", "10.0.0.1:1", "[fe80::1]:1883", "bücher.example:1883", "my_broker:1883"] {
+        for right in
+            ["localhost:1883", "10.0.0.1:1", "[fe80::1]:1883", "bücher.example:1883", "my_broker:1883"]
+        {
             assert_eq!(check_broker_address(right), Ok(()), "{right}");
         }
         refused(check_broker_address("host"), "`host` is not of the form", "`host:1883`");
         refused(check_broker_address("host:0"), "has port 0", "`host:1883`");
-        refused(check_broker_address("mqtt://host"), "`mqtt://` does not belong", "write `host:1883`");
+        refused(check_broker_address("mqtt://host"), "`mqtt://` does not belong in", "write `host:1883`");
         refused(check_broker_address("mqtts://u:p@host/x"), "`mqtts://`", "write `host:8883`; user");
         refused(check_broker_address("me:secret@host:1883"), "an `@`", "user and password");
         refused(check_broker_address("a b:1883"), "`a b` in `a b:1883` is not a host", "localhost");

@@ -201,10 +201,7 @@ impl DeviceConfig {
                     wrong(&[key], format!("`{word}` cannot be part of a topic: {error}"));
                 }
                 Some((word, Ok(()))) if word.starts_with('$') => {
-                    wrong(
-                        &[key],
-                        format!("`{word}` begins with `$`, which marks the framework's own names"),
-                    );
+                    wrong(&[key], format!("`{word}` begins with `$`, which marks the framework's own names"));
                 }
                 _ => {}
             }
@@ -248,6 +245,13 @@ impl DeviceConfig {
         }
         if self.when_full == SpoolPolicy::DropOldest && self.spool_messages == 1 {
             wrong(&["spool_messages"], "`1` must be at least 2 with `when_full = \"drop-oldest\"`".into());
+        }
+        #[cfg(feature = "plugins")]
+        if self.plugin.as_ref().is_some_and(crate::plugin::PluginSource::is_empty) {
+            wrong(
+                &["plugin"],
+                "it names no plugin: a path, or a list with a program and its arguments".into(),
+            );
         }
         for (channel, topic) in &self.inputs {
             let levels = topic.split('/').filter(|level| !level.is_empty()).count();

@@ -71,6 +71,15 @@ fn is_python(path: &Path) -> bool {
 }
 
 impl PluginSource {
+    /// Whether it names nothing at all.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Path(path) => path.as_os_str().is_empty(),
+            Self::Command(words) => words.first().is_none_or(String::is_empty),
+        }
+    }
+
     /// Finds the file; paths start at `base`.
     pub(crate) fn find(&self, base: &Path) -> Result<Found, LoadError> {
         match self {

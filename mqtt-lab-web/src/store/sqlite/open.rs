@@ -58,7 +58,8 @@ impl SqliteStore {
         let folder = path.parent().unwrap_or(Path::new(""));
         // The first one above that exists must be a folder.
         if let Some(above) = folder.ancestors().find(|above| above.exists()).filter(|above| !above.is_dir()) {
-            let source = io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is a file", above.display()));
+            let source =
+                io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is a file", above.display()));
             return Err(StoreError::CreateFolder { path: folder.to_owned(), source });
         }
         let mut first = [0; MAGIC.len()];
