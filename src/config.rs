@@ -54,8 +54,8 @@ pub(crate) struct Config {
     pub(crate) actuator: Vec<DeviceConfig>,
     /// What users set, and devices follow.
     pub(crate) variable: Vec<VariableConfig>,
-    /// Files that this one builds upon: what stands here wins over them, devices and variables add up. Paths start at the
-    /// folder of this file.
+    /// Files that this one builds upon: what stands here wins over them, a later one over those before it; devices and
+    /// variables add up. Relative paths start at the folder of this file.
     #[serde(skip_serializing)]
     pub(crate) include: Vec<PathBuf>,
 }

@@ -298,7 +298,7 @@ impl LabBuilder {
             return Err(BuildError::Plugins(failed));
         }
         for device in &self.devices {
-            let Some(source) = &device.plugin else { continue };
+            let Some(source) = device.plugin.as_ref().filter(|source| !source.is_empty()) else { continue };
             let key = (source.clone(), device.isolation);
             if let std::collections::btree_map::Entry::Vacant(place) = self.own_plugins.entry(key) {
                 place.insert(loader.load(source, device.isolation).await);
@@ -409,6 +409,10 @@ impl LabBuilder {
         if let Some(source) = &device.plugin {
             let plugin = self.own_plugins.get(&(source.clone(), device.isolation));
             return match plugin {
+                _ if source.is_empty() => {
+                    let hint = "write a path, or a list with a program and its arguments";
+                    Err(Problem::new(table, &["plugin"], "it names no plugin").hint(hint))
+                }
                 Some(Ok(plugin)) => {
                     let mut kinds = plugin.kinds().iter();
                     let kind = kinds.find(|kind| kind.name() == device.kind);

@@ -116,7 +116,8 @@ impl fmt::Debug for WebConfig {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// The database: `sqlite:` and the path of a file. Folder and file are made if need be.
+    /// The database: `sqlite:` and the path of a file. Folder and file are made if need be. A relative path starts at the
+    /// folder of the file that contains it; the default, at the working folder.
     pub url: String,
 }
 

@@ -30,7 +30,7 @@ pub struct BrokerConfig {
     /// Who may connect. Empty: everybody on this computer.
     pub users: Vec<User>,
     /// Folder for sessions, their messages and retained messages: a restart or a kill of the program loses
-    /// nothing that was acknowledged. None: in memory.
+    /// nothing that was acknowledged. A relative path starts at the folder of the file that contains it. None: in memory.
     pub storage: Option<PathBuf>,
     /// Largest packet, in bytes (1024 to 268435455).
     #[schemars(range(min = 1024, max = 268_435_455))]

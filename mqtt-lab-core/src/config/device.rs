@@ -246,13 +246,6 @@ impl DeviceConfig {
         if self.when_full == SpoolPolicy::DropOldest && self.spool_messages == 1 {
             wrong(&["spool_messages"], "`1` must be at least 2 with `when_full = \"drop-oldest\"`".into());
         }
-        #[cfg(feature = "plugins")]
-        if self.plugin.as_ref().is_some_and(crate::plugin::PluginSource::is_empty) {
-            wrong(
-                &["plugin"],
-                "it names no plugin: a path, or a list with a program and its arguments".into(),
-            );
-        }
         for (channel, topic) in &self.inputs {
             let levels = topic.split('/').filter(|level| !level.is_empty()).count();
             if levels != topic.split('/').count() || levels < 3 || topic.contains(['+', '#', '\0']) {
