@@ -172,8 +172,9 @@ impl Source {
 
     /// The folder of plugins, if it is none.
     pub(crate) fn missing_plugins(&self) -> Option<PathBuf> {
-        let folder = self.folder.join(self.config.plugins.folder.as_ref()?);
-        (!folder.is_dir()).then_some(folder)
+        let path = self.config.plugins.folder.as_ref()?;
+        let folder = self.folder.join(path);
+        (path.as_os_str().is_empty() || !folder.is_dir()).then_some(folder)
     }
 
     /// What loads the plugins of this file.

@@ -300,7 +300,8 @@ impl<'a> Walk<'a> {
             }
             DeValue::Integer(number) if is_table(schema) && keys(schema).any(|key| key == "qos") => {
                 let way: Vec<&str> = self.way.iter().filter_map(Step::key).skip(1).collect();
-                Some(format!("it is a table: write `{}.qos = {}`", way.join("."), number.as_str()))
+                (!way.is_empty())
+                    .then(|| format!("it is a table: write `{}.qos = {}`", way.join("."), number.as_str()))
             }
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) if is_table(schema) => {
                 let known: Vec<&str> = keys(schema).collect();

@@ -20,7 +20,7 @@ struct Table {
 }
 
 /// One wrong file, with what stands beside it and in the environment.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     file: String,
@@ -172,7 +172,9 @@ fn blocks(kind: &str, said: &str) -> Vec<[String; 2]> {
         if let Some(message) = line.strip_prefix(kind) {
             blocks.push([message.to_owned(), String::new()]);
             open = true;
-        } else if let (Some(hint), true, Some(last)) = (line.strip_prefix("  hint: "), open, blocks.last_mut()) {
+        } else if let (Some(hint), true, Some(last)) =
+            (line.strip_prefix("  hint: "), open, blocks.last_mut())
+        {
             last[1] = hint.to_owned();
         } else {
             open = false;
@@ -209,6 +211,8 @@ fn for_each(count: usize, work: impl Fn(usize) -> Result<(), String> + Sync) -> 
     })
 }
 
+/// Some of the words are the system's.
+#[cfg(target_os = "linux")]
 #[test]
 fn what_run_refuses_is_what_check_finds() {
     let text = std::fs::read_to_string(root().join("tests/check_and_run/cases.toml")).expect("the table");
@@ -229,6 +233,36 @@ fn shown_files(page: &Path) -> Vec<String> {
     blocks.filter(|block| block.contains('[')).map(str::to_owned).collect()
 }
 
+/// What the lab makes is for its user alone.
+#[cfg(unix)]
+#[test]
+fn what_run_makes_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let toml = "[store]\nurl = \"sqlite:data/lab.sqlite\"\n[spool]\nfolder = \"spool\"\n[broker]\nstorage = \"broker/state\"\n\
+                [[sensor]]\nkind = \"temperature\"\ninterval_s = 0.1\nqos = 2\n";
+    let case = Case { file: toml.into(), ..Case::default() };
+    case.write(folder.path());
+    let arguments = ["run", "lab.toml", "--web", "127.0.0.1:0", "--broker", "127.0.0.1:0"];
+    let child = case.command(&arguments, folder.path()).spawn().expect("the program starts");
+    let (code, said) = case.until_it_ends_or_runs(Running(child));
+    assert_eq!(code, None, "{said}");
+    let mut seen = 0;
+    let mut folders: Vec<PathBuf> = ["data", "spool", "broker"].map(|name| folder.path().join(name)).into();
+    while let Some(path) = folders.pop() {
+        let mode = path.metadata().expect("made").permissions().mode() & 0o777;
+        let allowed = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode & !allowed, 0, "{} has mode {mode:o}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            let inside =
+                std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("readable").path());
+            folders.extend(inside);
+        }
+    }
+    assert!(seen > 8, "{seen} files and folders");
+}
+
 #[test]
 fn no_valid_file_of_the_product_is_refused() {
     let mut files: Vec<(String, String)> = Vec::new();
@@ -245,19 +279,12 @@ fn no_valid_file_of_the_product_is_refused() {
     }
     let wrong = for_each(files.len(), |at| {
         let (name, text) = &files[at];
-        let case = Case {
-            file: text.clone(),
-            encoding: String::new(),
-            env: BTreeMap::new(),
-            files: [("base.toml".to_owned(), String::new()), ("room.toml".to_owned(), String::new())].into(),
-            latin: BTreeMap::new(),
-            shared: false,
-            errors: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let beside = ["base.toml", "room.toml"].map(|name| (name.to_owned(), String::new()));
+        let case = Case { file: text.clone(), files: beside.into(), ..Case::default() };
         let folder = tempfile::tempdir().expect("a folder");
         case.write(folder.path());
-        let output = case.command(&["check", "lab.toml"], folder.path()).output().expect("the program starts");
+        let output =
+            case.command(&["check", "lab.toml"], folder.path()).output().expect("the program starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() && said.is_empty() {
             return Ok(());

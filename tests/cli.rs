@@ -116,7 +116,10 @@ fn what_the_file_format_itself_refuses_has_a_place_too() {
     );
     let (code, said) = check("[broker]\nbind = \"here\"\n");
     assert_eq!(code, 78);
-    assert!(said.starts_with("error: lab.toml:2:8: `broker.bind`: `here` is not of the form `host:port`"), "{said}");
+    assert!(
+        said.starts_with("error: lab.toml:2:8: `broker.bind`: `here` is not of the form `host:port`"),
+        "{said}"
+    );
     let (code, said) = check("[lab\n");
     assert_eq!(code, 78);
     assert!(said.starts_with("error: lab.toml:1:5: "), "{said}");
@@ -299,13 +302,18 @@ fn a_database_that_cannot_be_used_is_named() {
     let (code, text) = said(&[&["run", "--store", &path][..], &ports[..]].concat(), folder.path());
     assert_eq!(code, 78);
     assert!(
-        text.contains("error: option `--store`: `store.url`: cannot keep samples") && text.contains(&path) && text.contains("hint: "),
+        text.contains("error: option `--store`: `store.url`: cannot keep samples")
+            && text.contains(&path)
+            && text.contains("hint: "),
         "{text}"
     );
     let below_a_file = file.join("lab.sqlite").display().to_string();
     let (code, text) = said(&[&["run", "--store", &below_a_file][..], &ports[..]].concat(), folder.path());
     assert_eq!(code, 78);
-    assert!(text.contains("error: option `--store`: `store.url`: cannot keep samples") && text.contains("hint: "), "{text}");
+    assert!(
+        text.contains("error: option `--store`: `store.url`: cannot keep samples") && text.contains("hint: "),
+        "{text}"
+    );
 }
 
 #[test]

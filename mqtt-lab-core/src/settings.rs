@@ -47,8 +47,7 @@ fn in_words(message: &str) -> String {
     if let Some((found, choices)) =
         message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
     {
-        let choices = choices.trim_start_matches("one of ").replace('`', "\"");
-        return format!("expected one of {choices}, found the text \"{found}\"");
+        return format!("expected {}, found the text \"{found}\"", either(choices));
     }
     let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     match wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -56,6 +55,17 @@ fn in_words(message: &str) -> String {
             format!("expected {}, found {}", expected_in_words(expected), found_in_words(found))
         }
         None => message.to_owned(),
+    }
+}
+
+/// The choices between the backquotes, as a file writes them.
+fn either(choices: &str) -> String {
+    let words: Vec<String> =
+        choices.split('`').skip(1).step_by(2).map(|word| format!("\"{word}\"")).collect();
+    match words.as_slice() {
+        [] => choices.to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 
@@ -167,6 +177,7 @@ mod tests {
     enum Mode {
         Fast,
         Slow,
+        Off,
     }
 
     #[track_caller]
@@ -191,7 +202,7 @@ mod tests {
         check(with("names", true.into()), "`names`: expected a list, found true");
         check(
             with("mode", "fats".into()),
-            "`mode`: expected one of \"fast\", \"slow\", found the text \"fats\"",
+            "`mode`: expected \"fast\", \"slow\" or \"off\", found the text \"fats\"",
         );
         check(serde_json::json!({"port": 1, "names": []}), "the setting `mode` is missing");
     }

@@ -72,7 +72,10 @@ async fn settings_are_checked_by_the_plugins_own_struct() {
     let unknown = DeviceConfig::new("counter").setting("stepp", 1);
     check(&mistakes(unknown).await, "`settings.stepp`: unknown field `stepp`, expected `count` or `step`");
     let wrong = DeviceConfig::new("counter").setting("step", "many");
-    check(&mistakes(wrong).await, "`settings.step`: invalid type: string \"many\", expected u32");
+    check(
+        &mistakes(wrong).await,
+        "`settings.step`: expected a whole number from 0 to 4294967295, found the text \"many\"",
+    );
     let missing = DeviceConfig::new("bad");
     check(&mistakes(missing).await, "`settings`: missing field `fault`");
     let refused = DeviceConfig::new("bad").setting("fault", "refuse_in_new").setting("key", 30);

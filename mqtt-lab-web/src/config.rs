@@ -60,8 +60,10 @@ impl WebConfig {
     /// `allowed_hosts` that no browser can send. Names of computers are looked up.
     #[must_use]
     pub fn validate(&self) -> Vec<OptionProblem> {
-        let mut problems: Vec<OptionProblem> =
-            self.errors().map(|(key, error)| OptionProblem::new(&[key], &error).hint(error.hint())).collect();
+        let problem = |(key, error): (&str, StartError)| {
+            OptionProblem::new(&[key], mqtt_lab_core::Error::with_causes(&error)).hint(error.hint())
+        };
+        let mut problems: Vec<OptionProblem> = self.errors().map(problem).collect();
         for (at, host) in self.allowed_hosts.iter().enumerate() {
             let hint = match host.split_once("://") {
                 Some((_, rest)) => rest.split('/').next().unwrap_or_default().to_owned(),
@@ -82,7 +84,7 @@ impl WebConfig {
     /// What is wrong before a port is opened, each with its key.
     pub(crate) fn errors(&self) -> impl Iterator<Item = (&'static str, StartError)> + use<> {
         let address = match check_page_address(&self.bind) {
-            Ok(()) => self.unprotected(),
+            Ok(()) => self.unreachable_or_unprotected(),
             Err(error) => Some(StartError::Address { error }),
         };
         let token = self.token.as_ref().filter(|token| !is_usable(token));
@@ -90,14 +92,15 @@ impl WebConfig {
         address.map(|error| ("bind", error)).into_iter().chain(token)
     }
 
-    /// Why others must not reach the address. What cannot be looked up is told when it is bound.
-    fn unprotected(&self) -> Option<StartError> {
-        let is_local = || {
-            let mut found = self.bind.to_socket_addrs().into_iter().flatten();
-            found.all(|address| address.ip().is_loopback())
+    /// Why the page cannot be served there: a name that is unknown, or others could reach it.
+    fn unreachable_or_unprotected(&self) -> Option<StartError> {
+        let found = match self.bind.to_socket_addrs() {
+            Ok(found) => found,
+            Err(source) => return Some(StartError::Listen { address: self.bind.clone(), source }),
         };
-        let protected = self.token.is_some() && self.allow_remote;
-        (!protected && !is_local()).then(|| StartError::Unprotected { address: self.bind.clone() })
+        let is_local = found.into_iter().all(|address| address.ip().is_loopback());
+        let is_protected = self.token.is_some() && self.allow_remote;
+        (!is_protected && !is_local).then(|| StartError::Unprotected { address: self.bind.clone() })
     }
 }
 
@@ -165,3 +168,52 @@ pub struct Seen {
 /// Asks an embedded broker how the last message on a topic entered it. It must answer at once and
 /// not call the web back.
 pub type PublishLog = Arc<dyn Fn(&str) -> Option<Seen> + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut WebConfig), expected: &[&str]) {
+        let mut config = WebConfig { bind: "127.0.0.1:0".into(), ..WebConfig::default() };
+        change(&mut config);
+        let keys: Vec<String> = config.validate().iter().map(|problem| problem.key.join(".")).collect();
+        assert_eq!(keys, expected, "{:?}", config.validate());
+    }
+
+    #[test]
+    fn what_a_start_would_refuse_is_found_before() {
+        check(|_| {}, &[]);
+        check(|c| c.bind = "localhost:0".into(), &[]);
+        check(|c| c.bind = "8080".into(), &["bind"]);
+        check(|c| c.bind = "no-such-host.invalid:8080".into(), &["bind"]);
+        check(|c| c.bind = "0.0.0.0:0".into(), &["bind"]);
+        check(|c| (c.bind, c.allow_remote) = ("0.0.0.0:0".into(), true), &["bind"]);
+        let protect = |c: &mut WebConfig| {
+            (c.bind, c.allow_remote, c.token) = ("0.0.0.0:0".into(), true, Some("secret".into()));
+        };
+        check(protect, &[]);
+        check(|c| c.token = Some(String::new()), &["token"]);
+        check(
+            |c| c.allowed_hosts = vec!["lab".into(), "http://lab/".into(), " ".into()],
+            &["allowed_hosts.1", "allowed_hosts.2"],
+        );
+    }
+
+    #[test]
+    fn a_database_is_judged_without_being_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        std::fs::write(folder.path().join("text"), "no database at all").expect("writable");
+        for (url, refused) in [
+            (place("new/lab.db"), false),
+            (place("text"), true),
+            (place("text/lab.db"), true),
+            (place(""), true),
+            ("postgres://host/lab".to_owned(), true),
+        ] {
+            assert_eq!(!StoreConfig { url: url.clone() }.validate().is_empty(), refused, "{url}");
+        }
+        assert!(!folder.path().join("new").exists());
+    }
+}

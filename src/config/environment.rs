@@ -61,6 +61,11 @@ fn unused(name: &str, rest: &str) -> super::Told {
 
 /// A table with one option, whose value is TOML or else a text.
 fn option(way: &[String], value: &str) -> Result<Table, (String, Option<String>)> {
+    let is_list = way.first().is_some_and(|table| schema::schema()["properties"][table]["type"] == "array");
+    if is_list {
+        let hint = "write them into a file".to_owned();
+        return Err(("variables of the environment set no lists of tables or files".to_owned(), Some(hint)));
+    }
     let key = way.join(".");
     let literal = format!("{key} = {value}");
     let quoted = format!("{key} = {}", Value::String(value.into()));

@@ -35,11 +35,29 @@ impl Source {
         let mut told = self.layers.warnings.clone();
         told.extend(self.readable_secrets());
         told.extend(self.ignored_delays());
+        told.extend(self.ignored_broker());
         if self.config.spool.sync && self.config.spool.folder.is_none() {
             let problem = OptionProblem::new(&["sync"], "it has no effect without `spool.folder`");
             told.push(self.of_option("spool", &problem.hint("add a line `folder = …`, or remove this one")));
         }
         told
+    }
+
+    /// Options of a broker that is not started, and a login that its own one does not ask for.
+    fn ignored_broker(&self) -> Vec<Told> {
+        let set = |table: &str| self.layers.table.get(table).and_then(toml::Value::as_table);
+        let own = self.has_own_broker();
+        let brokers = || !self.config.mqtt.brokers.is_empty();
+        let keys = set("broker").into_iter().flat_map(|table| table.keys()).filter(|key| *key != "enabled");
+        let unused = keys.filter(|_| !own && brokers()).map(|key| {
+            let problem = OptionProblem::new(&[key], "it has no effect: `mqtt.brokers` names another broker");
+            self.of_option("broker", &problem.hint("remove one of the two"))
+        });
+        let login = self.config.mqtt.user.as_ref().filter(|_| own).map(|_| {
+            let problem = OptionProblem::new(&["user"], "it has no effect: the broker is this program's own");
+            self.of_option("mqtt", &problem.hint("who may connect to it stands in `broker.users`"))
+        });
+        unused.chain(login).collect()
     }
 
     /// MQTT 3.1.1 has no will delay.
@@ -106,8 +124,14 @@ impl Source {
     }
 }
 
+/// Longest root, in bytes: with what follows it, a topic has at most 65,535.
+const LONGEST: usize = 4096;
+
 /// Names that no topic can have.
 fn word<'a>(key: &str, whole: &str, words: impl IntoIterator<Item = &'a str>) -> Vec<OptionProblem> {
+    if whole.len() > LONGEST {
+        return vec![OptionProblem::new(&[key], format!("it is longer than {LONGEST} bytes"))];
+    }
     let is_wrong = |word: &str| check_word(word).is_err() || word.starts_with('$');
     if !words.into_iter().any(is_wrong) {
         return Vec::new();
@@ -195,17 +219,29 @@ impl Wrong<'_> {
                 self.add(table, vec![OptionProblem::new(&[key], message).hint("name another folder")]);
             }
         }
+        if web.enabled {
+            let path = store.url.strip_prefix("sqlite:").unwrap_or(&store.url);
+            let path: PathBuf = path.strip_prefix("//").unwrap_or(path).into();
+            all.push(("store", "url", path));
+        }
+        for (table, key, path) in &all {
+            if let Some(above) = not_writable(path) {
+                let message =
+                    format!("`{}` cannot be made: `{}` is not writable", path.display(), above.display());
+                let hint = "choose a path that this user may write, or change the folder's permissions";
+                self.add(table, vec![OptionProblem::new(&[key], message).hint(hint)]);
+            }
+        }
         if let Some(folder) = self.source.missing_plugins() {
-            let problem =
-                OptionProblem::new(&["folder"], format!("there is no folder `{}`", folder.display()));
+            let message = match self.source.config.plugins.folder.as_deref() {
+                Some(path) if path.as_os_str().is_empty() => "the path is empty".to_owned(),
+                _ => format!("there is no folder `{}`", folder.display()),
+            };
+            let problem = OptionProblem::new(&["folder"], message);
             self.add(
                 "plugins",
                 vec![problem.hint("the path starts at the folder of the file that contains it")],
             );
-        }
-        if web.enabled {
-            let path = store.url.strip_prefix("sqlite:").unwrap_or(&store.url);
-            all.push(("store", "url", path.strip_prefix("//").unwrap_or(path).into()));
         }
         for (at, (table, key, path)) in all.iter().enumerate() {
             let Some((other_table, other_key, _)) = all[..at].iter().find(|other| same(&other.2, path))
@@ -222,6 +258,19 @@ impl Wrong<'_> {
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let any = |address: SocketAddr| address.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || any(one) || any(other))
+}
+
+/// The first folder above a path that exists, if nothing can be made in it.
+#[cfg(unix)]
+fn not_writable(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let above = path.ancestors().find(|above| above.exists()).filter(|above| above.is_dir())?;
+    rustix::fs::access(above, rustix::fs::Access::WRITE_OK).is_err().then(|| above.to_owned())
+}
+
+#[cfg(not(unix))]
+const fn not_writable(_: &Path) -> Option<PathBuf> {
+    None
 }
 
 fn same(one: &Path, other: &Path) -> bool {

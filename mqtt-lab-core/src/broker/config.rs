@@ -115,7 +115,12 @@ impl BrokerConfig {
     pub fn validate(&self) -> Vec<OptionProblem> {
         let problem = |(key, error): (Vec<String>, BrokerError)| {
             let keys: Vec<&str> = key.iter().map(String::as_str).collect();
-            let problem = OptionProblem::new(&keys, &error);
+            let problem = match &error {
+                BrokerError::Option { option, problem } => {
+                    OptionProblem::new(&keys, format_args!("`{option}` {problem}"))
+                }
+                error => OptionProblem::new(&keys, error),
+            };
             match error.hint() {
                 Some(hint) => problem.hint(hint),
                 None => problem,

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Most devices that one table may ask for.
 pub const MAX_COUNT: u32 = 20_000;
 
+/// Longest label, in characters: it travels in the device's description.
+const MAX_LABEL: usize = 1000;
+
 /// Longest client id that one may choose, in bytes.
 const MAX_CLIENT_ID: usize = 256;
 
@@ -212,6 +215,9 @@ impl DeviceConfig {
         {
             let short: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
             wrong(&["client_id"], format!("`{short}` {problem}"));
+        }
+        if self.label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+            wrong(&["label"], format!("it is longer than {MAX_LABEL} characters"));
         }
         if !(1..=MAX_COUNT).contains(&self.count) {
             wrong(&["count"], format!("`{}` must be from 1 to {MAX_COUNT}", self.count));

@@ -82,6 +82,10 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
     if path.is_dir() {
         return Err(StoreError::IsFolder { path: path.to_owned() });
     }
+    if path.exists() && !path.is_file() {
+        let source = sqlx::Error::Protocol("it is a device or a pipe".into());
+        return Err(StoreError::NotADatabase { path: path.to_owned(), source });
+    }
     if path.exists() {
         let not_writable = |source| StoreError::NotWritable { path: path.to_owned(), source };
         // SQLite would open a write-protected file for reading and fail much later.
