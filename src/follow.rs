@@ -91,7 +91,10 @@ impl Follower {
     async fn take_file(&mut self, running: &mut Running) {
         match self.changed_lab(running).await {
             Ok((source, changes)) => {
+                let known = self.source.warnings();
                 let mut suspicious = source.warnings();
+                // What was told of the file before is not told again.
+                suspicious.retain(|warning| !known.contains(warning));
                 suspicious.extend(changes.warnings.iter().map(|problem| source.told(problem)));
                 running.warn(&suspicious);
                 let waiting = source.tables_that_need_a_restart(&self.started);

@@ -277,6 +277,16 @@ fn no_valid_file_of_the_product_is_refused() {
         assert!(!shown.is_empty(), "{page} shows no file");
         files.extend(shown.into_iter().map(|text| (page.to_owned(), text)));
     }
+    for arguments in [["sensor", "a", "--lang", "python"], ["actuator", "b", "--lang", "python"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |arguments: &[&str]| {
+            let command = Case::default().command(arguments, folder.path()).output();
+            command.expect("the program starts")
+        };
+        assert!(run(&[&["new"], &arguments[..]].concat()).status.success());
+        let checked = run(&["check", &format!("{}/lab.toml", arguments[1])]);
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
     let wrong = for_each(files.len(), |at| {
         let (name, text) = &files[at];
         let beside = ["base.toml", "room.toml"].map(|name| (name.to_owned(), String::new()));
