@@ -6,6 +6,7 @@ use crate::runtime::{
     DeviceHandle, DeviceSpec, DeviceTask, Difference, Instance, InstanceError, construct, problems_of,
     some_at_a_time, unknown_names,
 };
+use crate::variables::description_of;
 use crate::wiring::{self, Known};
 use crate::{BuildError, Description};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ pub(crate) struct Step {
     pub(crate) spec: Arc<DeviceSpec>,
     /// Constructed for the check. None: it is constructed later.
     pub(crate) instance: Option<Result<Instance, InstanceError>>,
-    /// How the running device describes itself, where the new one is the same.
+    /// How the running device describes itself, where the new one is the same; or what the new one is declared to be.
     known: Option<Arc<Description>>,
 }
 
@@ -158,6 +159,12 @@ fn key_of(field: &str) -> Option<&'static str> {
     }
 }
 
+/// What a device of changed variables will be: it says so itself only when it has taken over.
+fn declared(spec: &DeviceSpec) -> Option<Arc<Description>> {
+    let settings = Some(&spec.settings).filter(|_| spec.holds_variables());
+    settings.and_then(description_of).map(Arc::new)
+}
+
 impl Step {
     /// None: the device stays as it is.
     fn new(present: Option<&DeviceHandle>, spec: Arc<DeviceSpec>) -> Option<Self> {
@@ -167,7 +174,7 @@ impl Step {
         match face.spec.difference(&spec)? {
             Difference::Device => step(Act::Restart, None),
             Difference::Options => step(Act::Restart, Some(Arc::clone(&face.description))),
-            Difference::Reloaded => step(Act::Reload, None),
+            Difference::Reloaded => step(Act::Reload, declared(&spec)),
         }
     }
 

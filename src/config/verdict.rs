@@ -2,6 +2,7 @@
 
 use super::told::Told;
 use super::{Config, Source};
+use crate::identity::WordFolder;
 use crate::locate::{self, Step};
 use mqtt_lab_core::config::{MqttVersion, OptionProblem};
 use mqtt_lab_wire::check_word;
@@ -27,6 +28,7 @@ impl Source {
         }
         wrong.same_addresses();
         wrong.folders();
+        wrong.told.extend(self.damaged_identity());
         wrong.told
     }
 
@@ -95,6 +97,18 @@ impl Source {
     #[cfg(not(unix))]
     fn readable_secrets(&self) -> Vec<Told> {
         Vec::new()
+    }
+
+    /// The word of the lab's client ids, if the folder that keeps it holds something else.
+    fn damaged_identity(&self) -> Option<Told> {
+        let folder = WordFolder::of(self).filter(|_| !self.config.web.enabled)?;
+        let message = folder.damage()?;
+        let hint = "a damaged file may be deleted, then the client ids are other ones";
+        let (table, key) = match self.config.spool.folder {
+            Some(_) => ("spool", "folder"),
+            None => ("broker", "storage"),
+        };
+        Some(self.of_option(table, &OptionProblem::new(&[key], message).hint(hint)))
     }
 
     /// A problem of an option with the place that set it: the command line, a variable, or a line of a file.
