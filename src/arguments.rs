@@ -2,6 +2,7 @@
 
 use crate::new::{Language, What};
 use clap::{Args, Parser, Subcommand};
+use mqtt_lab_core::config::bind_address;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -137,10 +138,10 @@ pub(crate) struct RunOptions {
     /// The configuration file (TOML); without it the default lab runs
     pub(crate) file: Option<PathBuf>,
     /// Where the dashboard is served, instead of `web.bind`; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = bind_address)]
     pub(crate) web: Option<SocketAddr>,
     /// Where the broker listens, instead of `broker.bind`; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = bind_address)]
     pub(crate) broker: Option<SocketAddr>,
     /// The database file, instead of `store.url`
     #[arg(long, value_name = "FILE")]

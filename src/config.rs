@@ -1,8 +1,12 @@
 //! The whole configuration.
 
+mod environment;
 pub(crate) mod layers;
+mod paths;
 pub(crate) mod shown;
+mod syntax;
 mod told;
+mod verdict;
 
 use crate::arguments::RunOptions;
 use crate::failure::Failure;
@@ -21,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use told::{Told, told};
+pub(crate) use told::{Told, told};
 
 /// The lab that runs without a file.
 const DEFAULT: &str = include_str!("../config/default.toml");
@@ -50,8 +54,8 @@ pub(crate) struct Config {
     pub(crate) actuator: Vec<DeviceConfig>,
     /// What users set, and devices follow.
     pub(crate) variable: Vec<VariableConfig>,
-    /// Files that this one builds upon: what stands here wins over them, devices and variables add up. Paths start at the
-    /// folder of this file.
+    /// Files that this one builds upon: what stands here wins over them, a later one over those before it; devices and
+    /// variables add up. Relative paths start at the folder of this file.
     #[serde(skip_serializing)]
     pub(crate) include: Vec<PathBuf>,
 }
@@ -81,26 +85,55 @@ pub(crate) struct Source {
     folder: PathBuf,
     pub(crate) layers: Layers,
     pub(crate) config: Config,
+    /// The command line, which wins over all.
+    options: RunOptions,
 }
 
 impl Source {
     /// Reads a file with what it includes, or the default lab.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that can be found without constructing a device.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
-        let mut layers = match file {
+        Self::read_for(&RunOptions { file: file.map(Path::to_path_buf), ..RunOptions::default() })
+    }
+
+    /// The same, with the other options of the command line.
+    pub(crate) fn read_for(options: &RunOptions) -> Result<Self, Failure> {
+        let (source, mistakes) = Self::judge(options)?;
+        if mistakes.is_empty() { Ok(source) } else { Err(told(mistakes)) }
+    }
+
+    /// Reads a file and tells what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read at all, or is no TOML.
+    pub(crate) fn judge(options: &RunOptions) -> Result<(Self, Vec<Told>), Failure> {
+        let mut layers = match options.file.as_deref() {
             Some(path) => Layers::read(path)?,
             None => Layers::built_in("default lab", DEFAULT)?,
         };
-        let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        let folder = options.file.as_deref().and_then(Path::parent);
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-        let config = match layers.table.clone().try_into() {
+        let mut config = match layers.table.clone().try_into() {
             Ok(config) => config,
             Err(error) => {
                 layers.mistakes.push(refused(&layers, &error));
                 return Err(told(layers.mistakes));
             }
         };
-        let source = Self { folder, layers, config };
-        if source.layers.mistakes.is_empty() { Ok(source) } else { Err(source.everything_wrong()) }
+        override_with(&mut config, options);
+        let source = Self { folder, layers, config, options: options.clone() };
+        let mut mistakes = source.wrong_tables();
+        mistakes.extend(source.wrong_options());
+        if !source.layers.mistakes.is_empty() {
+            mistakes.extend(source.wrong_devices());
+            mistakes.extend(source.layers.mistakes.iter().cloned());
+        }
+        Ok((source, mistakes))
     }
 
     /// Reads and checks the file of a running lab on a thread of its own, because a file system may hang. The stamp is
@@ -108,24 +141,12 @@ impl Source {
     pub(crate) async fn read_apart(options: RunOptions) -> (Option<FileStamp>, Result<Self, Failure>) {
         let read = tokio::task::spawn_blocking(move || {
             let stamp = options.file.as_deref().and_then(FileStamp::of);
-            let source = Self::read(options.file.as_deref()).and_then(|mut source| {
-                override_with(&mut source.config, &options);
-                source.check_tables().map(|()| source)
-            });
-            (stamp, source)
+            (stamp, Self::read_for(&options))
         });
         match read.await {
             Ok(read) => read,
             Err(error) => (None, Err(Failure::internal(format!("reading the configuration ended: {error}")))),
         }
-    }
-
-    /// What the schema refuses, and what is wrong with the rest.
-    fn everything_wrong(self) -> Failure {
-        let mut all = self.wrong_tables();
-        all.extend(self.wrong_devices());
-        all.extend(self.layers.mistakes);
-        told(all)
     }
 
     /// This configuration with the devices and variables of another one, and its text, in which their mistakes
@@ -147,6 +168,13 @@ impl Source {
     /// Whether the broker inside this program is wanted.
     pub(crate) fn has_own_broker(&self) -> bool {
         self.config.broker.enabled && self.config.mqtt.brokers.is_empty()
+    }
+
+    /// The folder of plugins, if it is none.
+    pub(crate) fn missing_plugins(&self) -> Option<PathBuf> {
+        let path = self.config.plugins.folder.as_ref()?;
+        let folder = self.folder.join(path);
+        (path.as_os_str().is_empty() || !folder.is_dir()).then_some(folder)
     }
 
     /// What loads the plugins of this file.
@@ -177,13 +205,14 @@ impl Source {
         if self.has_own_broker() { self.lab().broker(self.config.broker.bind) } else { self.lab() }
     }
 
-    /// Checks that no actuator stands under `[[sensor]]` and no sensor under `[[actuator]]`, and what
-    /// other tables demand of each other.
-    pub(crate) fn check_tables(&self) -> Result<(), Failure> {
-        let mistakes = self.wrong_tables();
-        if mistakes.is_empty() { Ok(()) } else { Err(told(mistakes)) }
+    /// Checks the devices and their plugins, but for what only a constructed device tells.
+    pub(crate) async fn build(&self, loader: &mut PluginLoader) -> Result<(), Failure> {
+        let explain = |error| self.explain(&error);
+        let lab = self.lab_to_check().load_plugins(loader).await.map_err(explain)?;
+        lab.build().map(drop).map_err(explain)
     }
 
+    /// Actuators under `[[sensor]]`, sensors under `[[actuator]]`, and a lab without a broker.
     fn wrong_tables(&self) -> Vec<Told> {
         let plugin = built_in();
         let mut mistakes = Vec::new();
@@ -205,9 +234,11 @@ impl Source {
             }
         }
         if !self.has_own_broker() && self.config.mqtt.brokers.is_empty() {
+            let way = ["broker", "enabled"].map(|key| Step::Key(key.into()));
+            let (byte, place) = self.layers.place_of(&way);
             let message =
-                format!("{}: there is no broker: `broker.enabled` is false", self.layers.files[0].name);
-            mistakes.push((0, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
+                format!("{place}: `broker.enabled`: there is no broker: this program's own is switched off");
+            mistakes.push((byte, message, Some("name one in `mqtt.brokers`, as `host:port`".into())));
         }
         mistakes
     }
@@ -232,7 +263,8 @@ impl Source {
         told(problems.iter().map(|problem| self.told(problem)).collect())
     }
 
-    fn told(&self, problem: &Problem) -> Told {
+    /// A problem with the place of its device or variable.
+    pub(crate) fn told(&self, problem: &Problem) -> Told {
         let key: Vec<&str> = problem.key.iter().map(String::as_str).collect();
         let (byte, message) = self.at(problem.device, &key, &problem.message);
         (byte, message, problem.hint.clone())

@@ -4,7 +4,7 @@
 //! included, and with every editor's way of saving.
 
 use crate::arguments::RunOptions;
-use crate::config::Source;
+use crate::config::{Source, Told};
 use crate::failure::Failure;
 use crate::running::Running;
 use async_trait::async_trait;
@@ -91,9 +91,15 @@ impl Follower {
     async fn take_file(&mut self, running: &mut Running) {
         match self.changed_lab(running).await {
             Ok((source, changes)) => {
+                let known = self.source.warnings();
+                let mut suspicious = source.warnings();
+                // What was told of the file before is not told again.
+                suspicious.retain(|warning| !known.contains(warning));
+                suspicious.extend(changes.warnings.iter().map(|problem| source.told(problem)));
+                running.warn(&suspicious);
                 let waiting = source.tables_that_need_a_restart(&self.started);
                 self.source = self.started.with_devices_of(source);
-                running.tell(&changed(&changes, &waiting));
+                running.tell(&changed(&changes, &waiting, suspicious));
             }
             Err(failure) => running.tell(&refused(NoticeTitle::ConfigurationRefused, failure)),
         }
@@ -156,7 +162,7 @@ fn refused(title: NoticeTitle, failure: Failure) -> Notice {
     Notice { level: NoticeLevel::Error, title, messages: messages.collect() }
 }
 
-fn changed(changes: &Changes, waiting: &[String]) -> Notice {
+fn changed(changes: &Changes, waiting: &[String], suspicious: Vec<Told>) -> Notice {
     if !changes.kept_old.is_empty() {
         return reloaded(changes);
     }
@@ -167,6 +173,7 @@ fn changed(changes: &Changes, waiting: &[String]) -> Notice {
         messages.push(message(format!("not before a restart: {}", waiting.join(", "))));
         NoticeTitle::RestartNeeded
     };
+    messages.extend(suspicious.into_iter().map(|(_, text, hint)| NoticeMessage { text, hint }));
     Notice { level: NoticeLevel::Info, title, messages }
 }
 

@@ -26,18 +26,26 @@ impl WordFolder {
         self.is_upgrade
     }
 
+    /// Why the word that the folder keeps cannot be used. Nothing is made.
+    pub(crate) fn damage(&self) -> Option<String> {
+        let kept = Identity::is_in_folder(&self.path).then(|| Identity::in_folder(&self.path))?;
+        kept.err().map(|error| words(&self.path, &error))
+    }
+
     /// Returns the word, which is made if need be.
     pub(crate) fn word(&self) -> Result<Identity, Failure> {
         Identity::in_folder(&self.path).map_err(|error| unusable(&self.path, &error))
     }
 }
 
-fn unusable(folder: &Path, error: &std::io::Error) -> Failure {
+fn words(folder: &Path, error: &std::io::Error) -> String {
     let file = folder.join("identity");
-    let message =
-        format!("cannot use `{}`, which keeps the last part of all client ids: {error}", file.display());
+    format!("cannot use `{}`, which keeps the last part of all client ids: {error}", file.display())
+}
+
+fn unusable(folder: &Path, error: &std::io::Error) -> Failure {
     let hint = "make the folder writable; a damaged file may be deleted, then the client ids are other ones";
-    Failure::failed(message, Some(hint.into()))
+    Failure::failed(words(folder, error), Some(hint.into()))
 }
 
 #[cfg(test)]

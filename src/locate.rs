@@ -88,6 +88,31 @@ fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<(Range<usize>, &
     Some((key.span(), value.get_ref()))
 }
 
+/// The byte of the first key that holds a secret.
+pub(crate) fn first_secret(text: &str) -> Option<usize> {
+    fn in_value(value: &DeValue<'_>) -> Option<usize> {
+        match value {
+            DeValue::Table(table) => in_table(table),
+            DeValue::Array(elements) => elements.iter().find_map(|element| in_value(element.get_ref())),
+            _ => None,
+        }
+    }
+    fn in_table(table: &DeTable<'_>) -> Option<usize> {
+        let secret = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+            let is_text = matches!(value.get_ref(), DeValue::String(text) if !text.is_empty());
+            let own = (is_text && is_secret(key.get_ref())).then(|| key.span().start);
+            own.or_else(|| in_value(value.get_ref()))
+        };
+        table.iter().filter_map(secret).min()
+    }
+    in_table(DeTable::parse(text).ok()?.get_ref())
+}
+
+/// Whether a key holds a secret.
+pub(crate) fn is_secret(key: &str) -> bool {
+    key == "password" || key == "token"
+}
+
 /// The key at a byte, with all that lead to it: `sensor.settings.seed`.
 pub(crate) fn key_at(text: &str, byte: usize) -> Option<String> {
     let document = DeTable::parse(text).ok()?;

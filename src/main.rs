@@ -17,6 +17,7 @@ mod open_files;
 mod options;
 mod plugin;
 mod plugs;
+mod private_files;
 mod run;
 mod running;
 mod schema;

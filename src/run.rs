@@ -5,6 +5,7 @@ use crate::config::{Config, Source};
 use crate::failure::Failure;
 use crate::follow::{Follower, Following};
 use crate::open_files;
+use crate::private_files;
 use crate::running::Running;
 use crate::signals::Signals;
 use crate::terminal::{Printer, has_colors};
@@ -26,6 +27,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs a lab until Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
+    private_files::only_for_this_user();
     let printer = Printer::start().map_err(|error| Failure::of(&error, None))?;
     log_to(&printer);
     let outcome = conduct(options, &printer);
@@ -113,6 +115,7 @@ async fn start_and_follow(
     if let Some((problem, hint)) = open_files::shortage(&source.config, source.has_own_broker(), limit) {
         tracing::warn!("{problem}\n  hint: {hint}");
     }
+    running.warn(&source.warnings());
     let mut loader = source.loader();
     running.start(&source, &mut loader).await?;
     running.announce(&source);

@@ -3,7 +3,7 @@
 mod stopping;
 
 use crate::clients;
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, Told};
 use crate::failure::Failure;
 use crate::identity::WordFolder;
 use crate::losses::Losses;
@@ -74,13 +74,13 @@ impl Running {
         let config = &source.config;
         self.started = Some(source.clone());
         let word_folder = WordFolder::of(source);
+        // Before a port is opened and a folder made. Which variables users made is known only later.
+        source.build(loader).await?;
         if source.has_own_broker() {
             let broker = Broker::start_supervised(&config.broker, &self.supervisor).await;
             self.broker = Some(broker.map_err(|error| broker_failure(&error))?);
         }
         self.spool = open_spool(&config.spool, &self.supervisor)?;
-        // Checked before a database is made; which variables users made is known only then.
-        self.lab(source, &source.variables(&Variables::new()), loader).await?;
         match config.web.enabled {
             true => self.start_web(config).await?,
             false => self.identify(word_folder.as_ref())?,
@@ -163,14 +163,23 @@ impl Running {
         }
         let variables = source.variables(&known);
         let lab = self.lab(source, &variables, loader).await?;
-        self.devices.apply(lab).await.map_err(|error| match &error {
+        let changes = self.devices.apply(lab).await.map_err(|error| match &error {
             BuildError::Link { .. } => Failure::of(&error, None),
             _ => source.explain(&error),
         })?;
+        self.warn(&changes.warnings.iter().map(|problem| source.told(problem)).collect::<Vec<_>>());
         // Once: later, another lab may use such a client id.
         self.upgrade = false;
         self.variables = variables;
         Ok(())
+    }
+
+    /// Logs what is suspicious about the configuration.
+    pub(crate) fn warn(&self, warnings: &[Told]) {
+        for (_, warning, hint) in warnings {
+            let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            tracing::warn!("{warning}{hint}");
+        }
     }
 
     /// Applies changed devices or plugins. An error leaves everything as it was.
@@ -307,18 +316,7 @@ async fn next<T>(requests: &mut Option<Receiver<T>>) -> Option<T> {
 }
 
 fn broker_failure(error: &BrokerError) -> Failure {
-    let hint = match error {
-        BrokerError::Bind { address, .. } => Some(format!(
-            "another broker may run there: use it with `mqtt.brokers = [\"{address}\"]`, or take another port \
-             with `--broker 127.0.0.1:1884` (0: a free one)"
-        )),
-        BrokerError::Remote { .. } => Some(
-            "set `broker.allow_remote = true` and `broker.users = [{ name = \"…\", password = \"…\" }]`, or bind \
-             to 127.0.0.1"
-                .to_owned(),
-        ),
-        _ => None,
-    };
+    let hint = error.hint();
     match error {
         BrokerError::Remote { .. } | BrokerError::Option { .. } => Failure::in_config(error, hint),
         _ => Failure::of(error, hint),

@@ -1,7 +1,7 @@
 //! A file against the schema: every mistake, where it stands, what was expected, and what was probably meant.
 
 use crate::locate::Step;
-use mqtt_lab_core::config::nearest;
+use mqtt_lab_core::config::{AddressError, bind_address, check_broker_address, check_page_address, nearest};
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,6 +25,27 @@ pub(crate) fn mistakes(document: &DeTable<'_>, schema: &Value) -> Vec<Mistake> {
     walk.table(document, 0, schema);
     walk.mistakes.sort_by_key(|mistake| mistake.byte);
     walk.mistakes
+}
+
+/// Checks a text that must be an address; which one, its schema says.
+fn address(text: &str, schema: &Value) -> Result<(), AddressError> {
+    match schema["format"].as_str() {
+        Some("bind-address") => bind_address(text).map(drop),
+        Some("page-address") => check_page_address(text),
+        Some("broker-address") => check_broker_address(text),
+        _ => Ok(()),
+    }
+}
+
+/// What to write instead of a table that there is not.
+fn table_elsewhere(name: &str) -> Option<&'static str> {
+    match name {
+        "device" | "devices" => Some("what measures is a `[[sensor]]`, what acts is an `[[actuator]]`"),
+        "inputs" | "will" | "channels" | "settings" => Some(
+            "it belongs to one device: write it below its `[[sensor]]` or `[[actuator]]`, as `[sensor.…]`",
+        ),
+        _ => None,
+    }
 }
 
 /// What to write instead of a key that other programs have for an address.
@@ -83,17 +104,27 @@ impl<'a> Walk<'a> {
                 let hint = self.hint(found, schema);
                 self.wrong(byte, message, hint);
             }
+            DeValue::String(text) => {
+                if let Err(error) = address(text, schema) {
+                    self.wrong(byte, error.message, Some(error.hint));
+                }
+            }
             _ => {}
         }
     }
 
     fn table(&mut self, table: &DeTable<'_>, byte: usize, schema: &'a Value) {
+        let rule = rule_of(schema, table);
         for (key, value) in table {
             let name = key.get_ref().as_ref();
+            if name == "settings" && rule.is_some() {
+                // The kind's own schema says more.
+                continue;
+            }
             self.way.push(Step::Key(name.to_owned()));
             match (schema["properties"].get(name), &schema["additionalProperties"]) {
                 (Some(inner), _) => self.value(value, inner),
-                (None, Value::Bool(false)) => self.unknown(name, key.span().start, schema),
+                (None, Value::Bool(false)) => self.unknown(name, key.span().start, schema, table),
                 (None, others @ Value::Object(_)) => self.value(value, others),
                 _ => {}
             }
@@ -108,9 +139,7 @@ impl<'a> Walk<'a> {
                 self.wrong(byte, format!("the key `{name}` is missing"), Some(hint));
             }
         }
-        let rules = schema["allOf"].as_array().into_iter().flatten();
-        let rule = rules.into_iter().find(|rule| applies(&rule["if"], table));
-        if let Some(then) = rule.map(|rule| &rule["then"]["properties"]["settings"])
+        if let Some(then) = rule
             && let Some((_, settings)) = table.iter().find(|(key, _)| key.get_ref() == "settings")
         {
             let outer = std::mem::replace(&mut self.schema, then);
@@ -121,7 +150,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn unknown(&mut self, name: &str, byte: usize, schema: &'a Value) {
+    fn unknown(&mut self, name: &str, byte: usize, schema: &'a Value, written: &DeTable<'_>) {
         let known: Vec<&str> = keys(schema).collect();
         let table = match self.way.as_slice() {
             [Step::Key(table), Step::Key(_)] => table,
@@ -129,6 +158,18 @@ impl<'a> Walk<'a> {
         };
         if let Some(hint) = address_elsewhere(table, name) {
             return self.wrong(byte, format!("unknown key `{name}`"), Some(hint.to_owned()));
+        }
+        let at_top = self.way.len() == 1;
+        let elsewhere = table_elsewhere(name).filter(|_| at_top).map(str::to_owned);
+        let included = || {
+            (name == "include" && !at_top).then(|| "write `include = […]` above the first table".to_owned())
+        };
+        let inside = || {
+            let way = self.inner_way(name, schema, written);
+            way.map(|way| format!("write `{way} = …`"))
+        };
+        if let Some(hint) = elsewhere.or_else(included).or_else(inside) {
+            return self.wrong(byte, format!("unknown key `{name}`"), Some(hint));
         }
         let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -139,6 +180,20 @@ impl<'a> Walk<'a> {
             },
         };
         self.wrong(byte, format!("unknown key `{name}`"), Some(hint));
+    }
+
+    /// The way to an option that is one level further in: `settings.start_celsius`, `will.topic`.
+    fn inner_way(&self, name: &str, schema: &'a Value, written: &DeTable<'_>) -> Option<String> {
+        let own = schema["properties"].as_object().into_iter().flatten();
+        let mut tables: Vec<(&str, &Value)> = own
+            .map(|(key, inner)| (key.as_str(), self.resolve(inner)))
+            .filter(|(_, inner)| is_object(inner))
+            .collect();
+        if let Some(then) = rule_of(schema, written) {
+            tables.push(("settings", then));
+        }
+        let has = |(_, inner): &&(&str, &Value)| keys(inner).any(|key| key == name);
+        tables.iter().find(has).map(|(table, _)| format!("{table}.{name}"))
     }
 
     /// The tables that have such an option.
@@ -213,12 +268,19 @@ impl<'a> Walk<'a> {
             Step::Key(key) => Some(key.as_str()),
             Step::Index(_) => None,
         });
+        let twin = allowed(schema).unwrap_or_default().into_iter().find(|value| is_twin(found, value));
+        if let Some(twin) = twin {
+            return Some(format!("write `{twin}`"));
+        }
         match found {
             DeValue::String(text) => {
                 let allowed = allowed(schema).unwrap_or_default();
                 let words: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
                 if let Some(near) = nearest(text, words) {
                     return Some(format!("did you mean `\"{near}\"`?"));
+                }
+                if let Some(first) = inner_text(schema) {
+                    return Some(format!("it is a table: write `{}.{first} = {text:?}`", name?));
                 }
                 if has_type(schema, "array") {
                     let list = format!("[{text:?}]");
@@ -233,6 +295,18 @@ impl<'a> Walk<'a> {
                 let fits = values.any(|value| self.fits(value.get_ref(), schema));
                 fits.then(|| format!("write it without quotes: `{text}`"))
             }
+            DeValue::Array(_) if is_table(schema) && self.way.len() == 1 => {
+                Some(format!("write `[{}]`, with one bracket on each side: there is one such table", name?))
+            }
+            DeValue::Integer(number) if is_table(schema) && keys(schema).any(|key| key == "qos") => {
+                let way: Vec<&str> = self.way.iter().filter_map(Step::key).skip(1).collect();
+                (!way.is_empty())
+                    .then(|| format!("it is a table: write `{}.qos = {}`", way.join("."), number.as_str()))
+            }
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) if is_table(schema) => {
+                let known: Vec<&str> = keys(schema).collect();
+                (!known.is_empty()).then(|| format!("it is a table with the options: {}", known.join(", ")))
+            }
             DeValue::Table(_) if has_type(schema, "array") && self.way.len() == 1 => {
                 Some(format!("write `[[{}]]`, with two brackets", name?))
             }
@@ -245,6 +319,20 @@ impl<'a> Walk<'a> {
             _ => None,
         }
     }
+}
+
+/// A table and nothing else.
+fn is_table(schema: &Value) -> bool {
+    schema["type"] == "object"
+}
+
+/// The first option of a table that takes a text.
+fn inner_text(schema: &Value) -> Option<&str> {
+    let properties = schema["properties"].as_object().filter(|_| is_table(schema))?;
+    let texts =
+        || properties.iter().filter(|(_, inner)| inner.get("type").is_some() && has_type(inner, "string"));
+    let first = texts().find(|(key, _)| *key == "topic").or_else(|| texts().next());
+    first.map(|(key, _)| key.as_str())
 }
 
 fn keys(schema: &Value) -> impl Iterator<Item = &str> {
@@ -288,6 +376,16 @@ fn equal(value: &DeValue<'_>, json: &Value) -> bool {
     }
 }
 
+/// Whether it is the same with quotes as without.
+fn is_twin(value: &DeValue<'_>, json: &Value) -> bool {
+    match (value, json) {
+        (DeValue::String(text), Value::Number(number)) => *text == number.to_string(),
+        (DeValue::Integer(number), Value::String(text)) => number.as_str() == text,
+        (DeValue::Float(number), Value::String(text)) => number.as_str() == text,
+        _ => false,
+    }
+}
+
 fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Integer(integer) =>
@@ -301,15 +399,27 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
 }
 
 fn bound(schema: &Value, key: &str) -> Option<String> {
+    if key == "maximum" && schema.get(key).is_none() && schema["format"] == "uint32" {
+        return Some(u32::MAX.to_string());
+    }
     let bound = schema.get(key)?.as_f64()?;
     // The ends of a computer's own types are of no interest to a person.
-    (bound.abs() < 4e9).then(|| bound.to_string())
+    (bound.abs() < 5e9).then(|| bound.to_string())
 }
 
 fn in_range(value: &DeValue<'_>, schema: &Value) -> bool {
     let Some(number) = number(value) else { return false };
-    let end = |key: &str| schema.get(key).and_then(Value::as_f64);
+    let end = |key: &str| {
+        let said = schema.get(key).and_then(Value::as_f64);
+        said.or_else(|| (key == "maximum" && schema["format"] == "uint32").then_some(f64::from(u32::MAX)))
+    };
     end("minimum").is_none_or(|min| number >= min) && end("maximum").is_none_or(|max| number <= max)
+}
+
+/// The schema of the settings that a device's kind has.
+fn rule_of<'a>(schema: &'a Value, table: &DeTable<'_>) -> Option<&'a Value> {
+    let mut rules = schema["allOf"].as_array()?.iter();
+    rules.find(|rule| applies(&rule["if"], table)).map(|rule| &rule["then"]["properties"]["settings"])
 }
 
 /// Whether the condition of a rule holds: a property is what it must be, or is not there.

@@ -362,18 +362,18 @@ fn port(form: Form, address: impl Into<toml::Value>, baud: Option<toml::Value>) 
 }
 
 async fn wrong_settings(form: Form) {
-    let wrong_type = "invalid type: string \"far\", expected u8";
+    let wrong_type = "expected a whole number from 0 to 255, found the text \"far\"";
     refused(port(form, "far", Some(9600.into())), "settings.address", wrong_type, "").await;
-    let range = "invalid value: integer `300`, expected u8";
+    let range = "expected a whole number from 0 to 255, found 300";
     refused(port(form, 300, Some(9600.into())), "settings.address", range, "").await;
-    let nested = "invalid type: string \"fast\", expected u32";
+    let nested = "expected a whole number from 0 to 4294967295, found the text \"fast\"";
     refused(port(form, 1, Some("fast".into())), "settings.line.baud", nested, "").await;
-    refused(port(form, 1, None), "settings.line", "missing field `baud`", "").await;
+    refused(port(form, 1, None), "settings.line", "the setting `baud` is missing", "").await;
     let unknown = "unknown field `parity`, expected `address` or `line`";
     let device = port(form, 1, Some(9600.into())).setting("parity", "odd");
     refused(device, "settings.parity", unknown, "").await;
     let missing = device_without_settings(form);
-    refused(missing, "settings", "missing field `address`", "").await;
+    refused(missing, "settings", "the setting `address` is missing", "").await;
     let refusal = "there is no address 200 on the bus";
     refused(port(form, 200, Some(9600.into())), "settings", refusal, "").await;
 }

@@ -115,6 +115,28 @@ fn a_wrong_file_leaves_the_lab_alone_and_says_why() {
     assert_eq!((followed.ready_since("one"), followed.ready_since("two")), (one, two));
 }
 
+/// What `check` finds is found in a file that changes, too: in every table, and in what devices follow.
+#[test]
+fn a_changed_file_is_judged_as_one_that_is_started() {
+    let mut followed = Followed::start(TWO);
+    let one = followed.ready_since("one");
+    let follower = "[[actuator]]\nkind = \"dimmer\"\ninputs.brightness = ";
+    followed.change(&format!("{TWO}{follower}\"demo/one/temprature\"\n"));
+    let notice = followed.notice("configuration-refused");
+    assert!(
+        notice.contains("`actuator.inputs.brightness`: `demo/one` has no channel `temprature`"),
+        "{notice}"
+    );
+    assert!(notice.contains("did you mean `demo/one/temperature`?"), "{notice}");
+    followed.change(&format!("{TWO}[store]\nurl = \"postgres://host/lab\"\n[web]\ntoken = \"\"\n"));
+    followed.lab.until("`web.token`: the web token is not");
+    followed.change(&format!("{TWO}{follower}\"demo/board/light\"\n"));
+    let notice = followed.notice("configuration-changed");
+    assert!(notice.contains("`demo/board` is no device of this lab"), "{notice}");
+    followed.lab.until("`demo/board` is no device of this lab");
+    assert_eq!(followed.ready_since("one"), one);
+}
+
 #[test]
 fn what_needs_a_restart_is_said() {
     let followed = Followed::start(TWO);

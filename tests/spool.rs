@@ -96,10 +96,7 @@ fn a_folder_that_cannot_be_used_is_an_error_with_a_hint() {
     command.arg("run").arg(&file).args(["--broker", "127.0.0.1:0", "--web", "127.0.0.1:0"]);
     let output = command.arg("--store").arg(folder.path().join("lab.db")).output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let message = format!("spool on disk: cannot open `{}`: Not a directory", spool.display());
-    assert!(
-        text.contains(&message) && text.contains("hint: name another folder in `spool.folder`"),
-        "{text}"
-    );
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    let message = format!("lab.toml:2:1: `spool.folder`: `{}` cannot be a folder", spool.display());
+    assert!(text.contains(&message) && text.contains("hint: name another folder"), "{text}");
 }

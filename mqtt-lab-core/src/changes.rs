@@ -1,5 +1,6 @@
 //! What became of the devices when the configuration changed.
 
+use crate::config::Problem;
 use std::fmt;
 
 /// What [`RunningLab::apply`](crate::RunningLab::apply) did, by `group/id`, in the order of the tables
@@ -23,6 +24,8 @@ pub struct Changes {
     pub kept_old: Vec<(String, String)>,
     /// How many devices stayed as they were.
     pub unchanged: usize,
+    /// What is suspicious about the inputs of the devices: a source outside of this lab, a circle.
+    pub warnings: Vec<Problem>,
 }
 
 impl fmt::Display for Changes {

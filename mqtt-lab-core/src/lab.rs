@@ -130,13 +130,15 @@ impl Lab {
         self.specs.iter().filter(|spec| !spec.holds_variables()).map(|spec| spec.name())
     }
 
-    /// Constructs every device once, to find wrong settings and channel names, and ends it again.
+    /// Constructs every device once, to find wrong settings, channel names and inputs, and ends it again. Returns what
+    /// is suspicious and may be meant, such as an input whose source is no device of this lab.
     ///
     /// # Errors
     ///
     /// [`BuildError::Devices`] with all mistakes.
-    pub async fn check(&self) -> Result<(), BuildError> {
-        Plan::new(std::iter::empty(), self.specs.clone()).check().await.map(drop)
+    pub async fn check(&self) -> Result<Vec<Problem>, BuildError> {
+        let plan = Plan::new(std::iter::empty(), self.specs.clone()).check().await?.check_inputs()?;
+        Ok(plan.warnings)
     }
 
     /// Constructs and connects every device. Returns as soon as all of them run; the connections are
@@ -296,7 +298,7 @@ impl LabBuilder {
             return Err(BuildError::Plugins(failed));
         }
         for device in &self.devices {
-            let Some(source) = &device.plugin else { continue };
+            let Some(source) = device.plugin.as_ref().filter(|source| !source.is_empty()) else { continue };
             let key = (source.clone(), device.isolation);
             if let std::collections::btree_map::Entry::Vacant(place) = self.own_plugins.entry(key) {
                 place.insert(loader.load(source, device.isolation).await);
@@ -329,28 +331,24 @@ impl LabBuilder {
         let mut client_ids = ClientIds::default();
         for (table, device) in self.devices.iter().enumerate() {
             let wrong = device.check(table);
-            let kind = match self.kind_of(table, device) {
-                Ok(kind) => kind,
-                Err(problem) => {
-                    problems.extend(wrong);
-                    problems.push(problem);
-                    continue;
-                }
-            };
             let usable = wrong.is_empty();
             problems.extend(wrong);
+            // Whatever else is wrong with it, its name is taken.
+            let kind = self.kind_of(table, device).map_err(|problem| problems.push(problem)).ok();
             if !usable {
                 continue;
             }
             let group = device.group.as_ref().unwrap_or(&self.group);
             for (id, client_id) in device.ids().into_iter().zip(device.client_ids()) {
                 if let Err(error) = check_word(&id) {
-                    problems.push(Problem::new(
-                        table,
-                        &["id"],
-                        format!("`{id}` cannot be part of a topic: {error}"),
-                    ));
+                    // An unknown kind is told already.
+                    if kind.is_some() || device.id.is_some() {
+                        problems.push(unusable_id(table, device, &id, error));
+                    }
+                    // Those with the next numbers are as wrong.
+                    break;
                 } else if taken.insert((group.clone(), id.clone()), table).is_none() {
+                    let Some(kind) = kind else { continue };
                     let mut spec = self.spec(table, device, group, id, kind);
                     spec.config.client_id = client_id;
                     problems.extend(client_ids.problem(&spec));
@@ -411,6 +409,10 @@ impl LabBuilder {
         if let Some(source) = &device.plugin {
             let plugin = self.own_plugins.get(&(source.clone(), device.isolation));
             return match plugin {
+                _ if source.is_empty() => {
+                    let hint = "write a path, or a list with a program and its arguments";
+                    Err(Problem::new(table, &["plugin"], "it names no plugin").hint(hint))
+                }
                 Some(Ok(plugin)) => {
                     let mut kinds = plugin.kinds().iter();
                     let kind = kinds.find(|kind| kind.name() == device.kind);
@@ -436,6 +438,15 @@ impl LabBuilder {
         }
         Err(unknown_kind(table, &device.kind, self.registry.kinds().map(|(kind, _)| kind)))
     }
+}
+
+/// An id that no topic can have: the kind, if the table has none, or the numbers of `count` make it too long.
+fn unusable_id(table: usize, device: &DeviceConfig, id: &str, error: TopicError) -> Problem {
+    let problem = Problem::new(table, &["id"], format!("`{id}` cannot be part of a topic: {error}"));
+    if device.id.is_none() {
+        return problem.hint("without `id` the kind is the name; add a line `id = \"…\"`");
+    }
+    problem.hint("with `count` each device has a number behind its id; choose a shorter one")
 }
 
 /// The word of labs that were given none.

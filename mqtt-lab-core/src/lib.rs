@@ -380,6 +380,7 @@ mod sample;
 pub mod schema;
 mod sensor;
 mod settings;
+mod text_file;
 
 #[cfg(feature = "broker")]
 pub mod broker;
@@ -421,6 +422,8 @@ pub mod trial;
 mod undelivered;
 #[cfg(feature = "runtime")]
 mod variables;
+#[cfg(feature = "runtime")]
+mod wiring;
 
 pub use actuator::Actuator;
 #[cfg(feature = "runtime")]
@@ -449,6 +452,7 @@ pub use running::RunningLab;
 pub use schemars;
 pub use sensor::Sensor;
 pub use settings::{CreateError, Settings};
+pub use text_file::{NotUtf8, read_text};
 #[cfg(feature = "runtime")]
 pub use undelivered::Undelivered;
 #[cfg(feature = "runtime")]

@@ -5,6 +5,7 @@ use crate::link::{Link, LinkError, LinkStatus};
 use crate::plan::{Act, Plan, Step};
 use crate::runtime::{Birth, CONSTRUCTING, DeviceHandle, DeviceSpec, Face, Leave, ended, some_at_a_time};
 use crate::variables::VARIABLES;
+use crate::wiring;
 use crate::{BuildError, Changes, Lab, Pull, Undelivered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -133,7 +134,7 @@ impl RunningLab {
     /// and starts take place all the same, and an exchange of instances takes place or does not; the
     /// next `apply` knows which. [`stop`](Self::stop) stops everything in either case.
     pub async fn apply(&mut self, lab: Lab) -> Result<Changes, BuildError> {
-        let plan = Plan::new(self.devices.iter(), lab.specs).check().await?;
+        let plan = Plan::new(self.devices.iter(), lab.specs).check().await?.check_inputs()?;
         Ok(self.carry_out(plan).await)
     }
 
@@ -153,14 +154,27 @@ impl RunningLab {
         }
         let running = self.devices.iter().filter(|(_, device)| is_variables(device));
         let plan = Plan::new(running, lab.specs).check().await?;
+        let misfits = self.misfits(&plan);
+        if !misfits.is_empty() {
+            return Err(BuildError::Devices(misfits));
+        }
         Ok(self.carry_out(plan).await)
+    }
+
+    /// Devices that could not follow the changed variables.
+    fn misfits(&self, plan: &Plan) -> Vec<Problem> {
+        let faces: Vec<_> = self.devices.values().map(|device| device.face.borrow()).collect();
+        let others = faces.iter().filter(|face| !face.spec.holds_variables());
+        let others = others.map(|face| (&*face.spec, Some(&*face.description)));
+        wiring::misfits(&plan.devices().into_iter().chain(others).collect::<Vec<_>>())
     }
 
     /// Does what was checked.
     async fn carry_out(&mut self, plan: Plan) -> Changes {
         let mut reloads = Vec::new();
         let mut under_way = UnderWay::default();
-        under_way.changes.unchanged = plan.unchanged;
+        under_way.changes.unchanged = plan.unchanged.len();
+        under_way.changes.warnings = plan.warnings;
         // Nothing is awaited from here until everything has been set going.
         for name in plan.gone {
             self.remove(name, &mut under_way);

@@ -68,7 +68,7 @@ fn failures_say_what_was_tried_and_what_there_is() {
     );
     assert_eq!(
         panics(|| drop(Bench::new(&plugin(), "seconds", [("lie", "often")]))),
-        "seconds: `lie`: invalid type: string \"often\", expected u32"
+        "seconds: `lie`: expected a whole number from 0 to 4294967295, found the text \"often\""
     );
     assert_eq!(
         panics(|| drop(Bench::new(&plugin(), "seconds", [("lie", 101)]).read())),

@@ -3,8 +3,9 @@
 mod support;
 
 use mqtt_lab_core::config::{ChannelConfig, DeviceConfig};
-use mqtt_lab_core::{BuildError, Lab};
-use support::plugin;
+use mqtt_lab_core::{BuildError, Kind, Lab, Plugin};
+use std::sync::Arc;
+use support::{Lamp, Nothing, plugin};
 
 /// Checks a device as `mqtt-lab check` does.
 async fn mistakes(device: DeviceConfig) -> Vec<String> {
@@ -67,14 +68,42 @@ async fn the_same_id_twice_is_refused() {
     );
 }
 
+#[test]
+fn an_id_that_no_topic_can_have_is_refused_wherever_it_comes_from() {
+    let odd = Plugin::new("odd", "0.0.0").kind(Kind::actuator("My_Lamp", |_: Nothing| Lamp(Arc::default())));
+    let problems = |device: DeviceConfig| {
+        let lab = Lab::builder().broker("127.0.0.1:1").plugin(&odd).plugin(&plugin()).device(device);
+        lab.build().expect_err("a mistake").to_string()
+    };
+    let rule = "cannot be part of a topic: a name has 1 to 64 of the characters `a-z`, `0-9` and `-`";
+    assert_eq!(
+        problems(DeviceConfig::new("My_Lamp")),
+        format!("`id`: `My_Lamp` {rule} (hint: without `id` the kind is the name; add a line `id = \"…\"`)")
+    );
+    let mut many = DeviceConfig::new("lamp").id("a".repeat(63));
+    many.count = 3;
+    let told = problems(many);
+    assert!(told.contains("aaa-1` cannot be") && !told.contains("aaa-2`"), "{told}");
+    let both = [DeviceConfig::new("lmap").id("x"), DeviceConfig::new("lamp").id("x")];
+    let lab = Lab::builder().broker("127.0.0.1:1").plugin(&plugin()).devices(both);
+    let told = lab.build().expect_err("two mistakes").to_string();
+    assert!(
+        told.contains("there is no kind `lmap`") && told.contains("there is already a device `x`"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn settings_are_checked_by_the_plugins_own_struct() {
     let unknown = DeviceConfig::new("counter").setting("stepp", 1);
     check(&mistakes(unknown).await, "`settings.stepp`: unknown field `stepp`, expected `count` or `step`");
     let wrong = DeviceConfig::new("counter").setting("step", "many");
-    check(&mistakes(wrong).await, "`settings.step`: invalid type: string \"many\", expected u32");
+    check(
+        &mistakes(wrong).await,
+        "`settings.step`: expected a whole number from 0 to 4294967295, found the text \"many\"",
+    );
     let missing = DeviceConfig::new("bad");
-    check(&mistakes(missing).await, "`settings`: missing field `fault`");
+    check(&mistakes(missing).await, "`settings`: the setting `fault` is missing");
     let refused = DeviceConfig::new("bad").setting("fault", "refuse_in_new").setting("key", 30);
     check(&mistakes(refused).await, "`settings`: no such wire");
 }

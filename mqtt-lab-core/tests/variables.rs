@@ -159,6 +159,32 @@ async fn variables_come_change_and_go_without_a_new_connection() {
 }
 
 #[tokio::test]
+async fn a_variable_keeps_values_that_its_followers_take() {
+    let mut follower = device("counter", "c");
+    follower.inputs.insert("step".into(), "demo/variables/level".into());
+    let mut bench = Bench::start(support::plugin(), vec![follower]).await;
+    let mut variables = Variables::remembered(Arc::new(Notebook::default())).await.expect("readable");
+    let color = VariableConfig::new("level", Datatype::Color, "#ff8000");
+    let lab = empty(&bench);
+    let refused = variables.create(color.clone(), lab, &mut bench.running).await.expect_err("refused");
+    let expected = "`inputs.step`: device `demo/c`: `demo/variables/level` sends `color`, and `step` takes `int` from 1 to \
+                    100 (hint: follow a channel whose values are `int` from 1 to 100)";
+    assert_eq!(refused.to_string(), expected);
+    let lab = empty(&bench);
+    let made = variables.create(level(2.0), lab, &mut bench.running).await.expect("made");
+    let lab = empty(&bench);
+    let changed = VariableConfig { group: made.group.clone(), ..color };
+    let refused = variables.change(changed, lab, &mut bench.running).await.expect_err("refused");
+    assert!(matches!(refused, VariableError::Wrong(_)), "{refused}");
+    let lab = empty(&bench);
+    let far = VariableConfig { min: Some(500.0), max: None, value: 600.0.into(), ..made };
+    let refused = variables.change(far, lab, &mut bench.running).await.expect_err("refused");
+    assert!(refused.to_string().contains("sends `float` of at least 500"), "{refused}");
+    bench.comes("variables/level", "\"v\":2,").await;
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_variable_changes_nothing() {
     let mut bench = Bench::start(support::plugin(), vec![device("counter", "c")]).await;
     let notebook = Arc::new(Notebook::default());

@@ -62,10 +62,7 @@ fn a_fault_of_the_settings_is_there_from_the_start() {
         assert_eq!(fault, Some("stuck".into()), "{kind}");
         assert_eq!(sensor.read().get(channel), sensor.read().get(channel), "{kind}");
         let error = Bench::try_new(&plugin(), kind, json!({"fault": "melted"})).unwrap_err().to_string();
-        assert!(
-            error.starts_with("`fault`: unknown variant `melted`, expected one of `none`, `stuck`"),
-            "{error}"
-        );
+        assert!(error.starts_with("`fault`: expected \"none\", \"stuck\", "), "{error}");
         let error = Bench::try_new(&plugin(), kind, json!({"fault_size": -1})).unwrap_err().to_string();
         assert!(error.starts_with("`fault_size = -1` must be from 0 to "), "{error}");
     }

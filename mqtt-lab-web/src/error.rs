@@ -1,5 +1,6 @@
 //! Why a web could not be started.
 
+use mqtt_lab_core::config::AddressError;
 use mqtt_lab_core::link::LinkError;
 
 use crate::store::StoreError;
@@ -23,6 +24,12 @@ pub enum StartError {
         address: String,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// The address cannot be one.
+    #[error("{}", .error.message)]
+    Address {
+        /// What is wrong with it.
+        error: AddressError,
     },
     /// Others could reach the dashboard, and nothing protects it.
     #[error(
@@ -52,8 +59,9 @@ pub enum StartError {
 impl StartError {
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
+            Self::Address { error } => &error.hint,
             Self::AddressTaken { .. } => {
                 "stop the other program (perhaps another lab), or set another port in `web.bind`; \
                  with port 0 the system chooses a free one"

@@ -379,6 +379,9 @@ fn check_root(root: &str) -> Result<(), StartError> {
 }
 
 async fn bind(config: &WebConfig) -> Result<TcpListener, StartError> {
+    if let Some((_, error)) = config.errors().next() {
+        return Err(error);
+    }
     let address = config.bind.clone();
     let listener = TcpListener::bind(&address).await.map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => StartError::AddressTaken { address: address.clone(), source },

@@ -854,8 +854,16 @@ async fn an_address_that_cannot_be_served_is_named() {
     let error = start_at(&address, None, "lab").await.unwrap_err();
     assert!(matches!(error, StartError::AddressTaken { .. }), "{error:?}");
     assert!(error.to_string().contains(&address) && error.hint().contains("web.bind"));
-    let error = start_at("192.0.2.1:0", None, "lab").await.unwrap_err();
+    let elsewhere = WebConfig {
+        bind: "192.0.2.1:0".to_owned(),
+        allow_remote: true,
+        token: Some("geheim-7".to_owned()),
+        ..WebConfig::default()
+    };
+    let error = start_as(elsewhere, "lab").await.unwrap_err();
     assert!(matches!(error, StartError::Listen { .. }), "{error:?}");
+    let error = start_at("8080", None, "lab").await.unwrap_err();
+    assert!(matches!(error, StartError::Address { .. }), "{error:?}");
     let error = start_at("0.0.0.0:0", None, "lab").await.unwrap_err();
     assert!(matches!(error, StartError::Unprotected { .. }), "{error:?}");
     let error = start_at("0.0.0.0:0", Some("geheim-7"), "lab").await.unwrap_err();

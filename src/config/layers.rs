@@ -1,18 +1,16 @@
 //! What a configuration is made of: a file, those that it includes, and the environment.
 
 use super::told::{Told, told};
+use super::{environment, paths, syntax};
 use crate::failure::Failure;
 use crate::locate::{self, Step};
 use crate::schema;
 use crate::validate::{self, Mistake};
+use mqtt_lab_core::{NotUtf8, read_text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use toml::{Table, Value};
-
-/// What begins the name of an environment variable that overrides an option: `MQTT_LAB_WEB__BIND` is
-/// `bind` in `[web]`.
-const PREFIX: &str = "MQTT_LAB_";
 
 /// Lists of tables that add up over the files, and what a table of each must have.
 const NEEDED: [(&str, &[&str]); 3] =
@@ -48,8 +46,12 @@ pub(crate) struct Layers {
     pub(crate) places: BTreeMap<&'static str, Vec<Place>>,
     /// Options that came from the environment, with the names of the variables.
     pub(crate) environment: Vec<(Vec<String>, String)>,
+    /// The numbers of the files, the one that wins over all others last.
+    pub(crate) order: Vec<usize>,
     /// What the schema refuses; it is not in `table`.
     pub(crate) mistakes: Vec<Told>,
+    /// What may be meant, and is probably not.
+    pub(crate) warnings: Vec<Told>,
 }
 
 impl Layers {
@@ -65,7 +67,7 @@ impl Layers {
             problem.unwrap_or_else(|message| Failure::config(message, Some(hint.into())))
         })?;
         layers.table = table;
-        layers.add_environment(environment());
+        layers.add_environment(environment::variables());
         Ok(layers)
     }
 
@@ -78,7 +80,7 @@ impl Layers {
         let mut layers = Self::default();
         let file = File { name: name.into(), path: None, text: text.into() };
         layers.table = layers.add_file(file, Path::new(""), &mut Vec::new())?;
-        layers.add_environment(environment());
+        layers.add_environment(environment::variables());
         Ok(layers)
     }
 
@@ -94,10 +96,9 @@ impl Layers {
         including: &mut Vec<PathBuf>,
     ) -> Result<Table, Result<Failure, String>> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Err(format!("cannot read configuration file `{name}`: {error}")))?;
+        let text = read_text(path).map_err(|error| unreadable(&name, &error))?;
         let file = File { name, path: Some(path.into()), text };
-        including.push(path.into());
+        including.push(canonical(path));
         let folder = path.parent().unwrap_or(Path::new(""));
         let table = self.add_file(file, folder, including).map_err(Ok)?;
         including.pop();
@@ -112,15 +113,12 @@ impl Layers {
     ) -> Result<Table, Failure> {
         let (document, errors) = DeTable::parse_recoverable(&file.text);
         if !errors.is_empty() {
-            let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
-            let message = |error: &toml::de::Error| {
-                let words = error.message().replace('\n', ", ");
-                (place(error), format!("{}: {words}", file.at(place(error))), None)
-            };
-            return Err(told(errors.iter().map(message).collect()));
+            let wrong = syntax::mistakes(&file.text, &errors).into_iter();
+            let message = |(byte, words, hint)| (byte, format!("{}: {words}", file.at(byte)), hint);
+            return Err(told(wrong.map(message).collect()));
         }
         let mistakes = validate::mistakes(document.get_ref(), schema::schema());
-        let mut table: Table = toml::from_str(&file.text).map_err(|error| Failure::of(&error, None))?;
+        let mut table: Table = toml::from_str(&file.text).map_err(|error| too_large(&file, &error))?;
         self.mistakes.extend(mistakes.iter().map(|mistake| file.told(mistake)));
         remove(&mut table, &mistakes);
         let includes = match table.remove("include") {
@@ -128,6 +126,7 @@ impl Layers {
             _ => Vec::new(),
         };
         let number = self.files.len();
+        self.warnings.extend(paths::anchor(&mut table, &file, folder, number > 0));
         self.files.push(file);
         let mut merged = Table::new();
         for (at, include) in includes.iter().enumerate() {
@@ -135,6 +134,7 @@ impl Layers {
             merge(&mut merged, self.include(number, at, &path, including)?);
         }
         self.note_lists(number, &mut table);
+        self.order.push(number);
         merge(&mut merged, table);
         Ok(merged)
     }
@@ -147,9 +147,10 @@ impl Layers {
         path: &Path,
         including: &mut Vec<PathBuf>,
     ) -> Result<Table, Failure> {
-        let circle = including.iter().any(|other| other == path) || including.len() >= DEPTH;
-        let added = if circle {
-            Err(Err(format!("`{}` includes itself, or files are included too deeply", path.display())))
+        let added = if including.contains(&canonical(path)) {
+            Err(Err(format!("`{}` includes itself", path.display())))
+        } else if including.len() >= DEPTH {
+            Err(Err(format!("`{}` is included more than {DEPTH} files deep", path.display())))
         } else {
             self.add_path(path, including)
         };
@@ -158,7 +159,10 @@ impl Layers {
             let file = &self.files[file];
             let way = [Step::Key("include".into()), Step::Index(at)];
             let byte = locate::find(&file.text, &way).map_or(0, |span| span.start);
-            let hint = "the path starts at the folder of the file that names it".to_owned();
+            let hint = match path.to_string_lossy().contains(['*', '?']) {
+                true => "name each file: patterns are not expanded".to_owned(),
+                false => "the path starts at the folder of the file that names it".to_owned(),
+            };
             self.mistakes.push((byte, format!("{}: `include`: {message}", file.at(byte)), Some(hint)));
             Ok(Table::new())
         })
@@ -175,25 +179,25 @@ impl Layers {
         }
     }
 
-    /// Takes the options that the environment sets.
-    fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        let named =
-            variables.filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__")));
-        let mut named: Vec<_> = named.collect();
-        named.sort();
-        for (name, value) in named {
-            let way: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
-            match option(&way, &value) {
-                Ok(table) => {
-                    merge(&mut self.table, table);
-                    self.environment.push((way, name));
-                }
-                Err((message, hint)) => {
-                    let message = format!("environment variable `{name}`: {message}");
-                    self.mistakes.push((0, message, hint));
-                }
-            }
+    /// Where an option stands that counts: the byte and `file:line:column`. One that stands nowhere is missed in its
+    /// table, or in the file itself.
+    pub(crate) fn place_of(&self, way: &[Step]) -> (usize, String) {
+        let files = || self.order.iter().rev().map(|number| &self.files[*number]);
+        let found = files().find_map(|file| Some((file, locate::exactly(&file.text, way)?.start)));
+        let found =
+            found.or_else(|| files().find_map(|file| Some((file, locate::find(&file.text, way)?.start))));
+        match found.or_else(|| self.files.first().map(|file| (file, 0))) {
+            Some((file, byte)) => (byte, file.at(byte)),
+            None => (0, "the configuration".to_owned()),
         }
+    }
+
+    /// The variable that sets an option.
+    pub(crate) fn variable_of(&self, keys: &[&str]) -> Option<String> {
+        let mut set = self.environment.iter();
+        let (_, name) =
+            set.find(|(way, _)| way.iter().zip(keys).all(|(a, b)| a == b) && way.len() <= keys.len())?;
+        Some(format!("environment variable `{name}`"))
     }
 }
 
@@ -212,10 +216,28 @@ impl File {
     }
 }
 
-/// The variables. `std::env::vars` would panic at one that is no text, whoever set it.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    named.map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+/// A whole number with more than 64 bits, the only value that is TOML and cannot be held.
+fn too_large(file: &File, error: &toml::de::Error) -> Failure {
+    let place = error.span().unwrap_or_default();
+    let number = file.text.get(place.clone()).unwrap_or_default();
+    let message = format!("{}: `{number}` is too large", file.at(place.start));
+    Failure::config(message, Some(format!("the largest whole number is {}", i64::MAX)))
+}
+
+/// Why a file cannot be read. In another encoding, it has a line to look at.
+fn unreadable(name: &str, error: &std::io::Error) -> Result<Failure, String> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<NotUtf8>()) {
+        Some(encoding) => {
+            let hint = "most editors do that by \"Save as\", where one chooses the encoding";
+            Ok(Failure::config(format!("{name}:{}:1: {encoding}", encoding.line), Some(hint.into())))
+        }
+        None => Err(format!("cannot read configuration file `{name}`: {error}")),
+    }
+}
+
+/// The same for all spellings of a path.
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// Removes what is wrong. A device that lacks its kind stays: it is left out as a whole later.
@@ -228,7 +250,7 @@ fn remove(table: &mut Table, mistakes: &[Mistake]) {
 }
 
 /// Puts `over` upon `under`: tables key by key, lists of devices and variables one after the other.
-fn merge(under: &mut Table, over: Table) {
+pub(super) fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
@@ -242,76 +264,9 @@ fn merge(under: &mut Table, over: Table) {
     }
 }
 
-/// A table with one option, whose value is TOML or else a text.
-fn option(way: &[String], value: &str) -> Result<Table, (String, Option<String>)> {
-    let key = way.join(".");
-    let literal = format!("{key} = {value}");
-    let quoted = format!("{key} = {}", Value::String(value.into()));
-    let mut wrong = None;
-    for text in [literal, quoted] {
-        let Ok(document) = DeTable::parse(&text) else { continue };
-        let mistakes = validate::mistakes(document.get_ref(), schema::schema());
-        match mistakes.into_iter().next() {
-            None => return toml::from_str(&text).map_err(|error| (error.to_string(), None)),
-            Some(mistake) => wrong = wrong.or(Some((mistake.message, mistake.hint))),
-        }
-    }
-    Err(wrong.unwrap_or_else(|| (format!("`{key}` cannot be an option"), None)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn with_environment(variables: &[(&str, &str)]) -> Layers {
-        let mut layers = Layers::default();
-        layers.add_environment(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        layers
-    }
-
-    #[test]
-    fn the_environment_sets_options_as_toml_or_as_text() {
-        let layers = with_environment(&[
-            ("MQTT_LAB_WEB__BIND", "127.0.0.1:9000"),
-            ("MQTT_LAB_WEB__TOKEN", "1234"),
-            ("MQTT_LAB_MQTT__BROKERS", "[\"a:1\", \"b:1\"]"),
-            ("MQTT_LAB_MQTT__QOS", "2"),
-            ("MQTT_LAB_MODEL_SECONDS", "3"),
-            ("HOME", "x"),
-        ]);
-        assert_eq!(layers.mistakes, []);
-        let expected = "[mqtt]\nbrokers = [\"a:1\", \"b:1\"]\nqos = 2\n[web]\nbind = \"127.0.0.1:9000\"\ntoken = \"1234\"\n";
-        assert_eq!(layers.table, expected.parse().expect("TOML"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_variable_that_is_no_text_harms_nobody() {
-        use std::os::unix::ffi::OsStrExt as _;
-        let program = std::env::current_exe().expect("this test");
-        let mut command = std::process::Command::new(program);
-        command.args(["--exact", "config::layers::tests::the_environment_can_be_read"]);
-        let status = command.env("OTHER", std::ffi::OsStr::from_bytes(b"\xff")).output().expect("it runs");
-        let said = String::from_utf8_lossy(&status.stdout).into_owned();
-        assert!(status.status.success() && said.contains("1 passed"), "{said}");
-    }
-
-    #[test]
-    fn the_environment_can_be_read() {
-        assert!(environment().count() > 0);
-    }
-
-    #[test]
-    fn a_wrong_variable_is_named_with_what_was_meant() {
-        let layers = with_environment(&[("MQTT_LAB_WEB__BND", "x"), ("MQTT_LAB_MQTT__QOS", "7")]);
-        let told: Vec<_> =
-            layers.mistakes.iter().map(|(_, message, hint)| (message.as_str(), hint.as_deref())).collect();
-        let expected = [
-            ("environment variable `MQTT_LAB_MQTT__QOS`: expected 0, 1 or 2, found 7", None),
-            ("environment variable `MQTT_LAB_WEB__BND`: unknown key `bnd`", Some("did you mean `bind`?")),
-        ];
-        assert_eq!(told, expected);
-    }
 
     #[test]
     fn a_file_wins_over_those_it_includes_and_devices_add_up() {

@@ -3,7 +3,7 @@
 use super::Source;
 use super::layers::Layers;
 use crate::failure::Failure;
-use crate::locate::{self, Step};
+use crate::locate::{self, Step, is_secret};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -64,10 +64,6 @@ fn lines(
     }
 }
 
-fn is_secret(key: &str) -> bool {
-    key == "password" || key == "token"
-}
-
 /// A list whose tables may hold secrets, such as the broker's users.
 fn hide_inside(value: &Value) -> Value {
     let mut value = value.clone();
@@ -87,8 +83,9 @@ fn origin(way: &[Step], file: usize, layers: &Layers) -> Option<String> {
         return Some(format!("  # {name}"));
     }
     let is_device = way.iter().any(|step| matches!(step, Step::Index(_)));
-    let files = if is_device { &layers.files[file..=file] } else { &layers.files[..] };
-    files.iter().find_map(|file| {
+    let order: Vec<usize> = if is_device { vec![file] } else { layers.order.iter().rev().copied().collect() };
+    order.iter().find_map(|number| {
+        let file = &layers.files[*number];
         let place = locate::exactly(&file.text, way)?;
         let (line, _) = locate::line_and_column(&file.text, place.start);
         Some(format!("  # {}:{line}", file.name))
@@ -98,6 +95,25 @@ fn origin(way: &[Step], file: usize, layers: &Layers) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_that_wins_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+        write("deep.toml", "[lab]\nseed = 1\nroot = \"deep\"\ngroup = \"deep\"\n");
+        write("a.toml", "include = [\"deep.toml\"]\n[lab]\nseed = 2\nroot = \"a\"\n");
+        write("b.toml", "[lab]\n\nseed = 3\n");
+        write("lab.toml", "include = [\"a.toml\", \"b.toml\"]\n[[sensor]]\nkind = \"host\"\n");
+        let source = Source::read(Some(&folder.path().join("lab.toml"))).expect("right");
+        let shown = text(&Table::try_from(&source.config).expect("TOML"), &source.layers);
+        for (begin, end) in
+            [("seed = 3", "b.toml:3"), ("root = \"a\"", "a.toml:4"), ("group = \"deep\"", "deep.toml:4")]
+        {
+            let line = shown.lines().find(|line| line.starts_with(begin));
+            assert!(line.is_some_and(|line| line.ends_with(end)), "{begin}\n{shown}");
+        }
+    }
 
     #[test]
     fn every_option_is_shown_with_where_it_came_from_and_no_secret() {

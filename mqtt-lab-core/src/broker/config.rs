@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::users::User;
+use crate::config::{OptionProblem, bind_address};
+use crate::text::LONGEST_STRING;
 
 /// The `[broker]` table: the broker inside this program.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
@@ -15,17 +18,19 @@ pub struct BrokerConfig {
     /// Whether to start it. Not started when `[mqtt] brokers` names others.
     pub enabled: bool,
     /// Address and port to listen on; port 0 takes a free one.
-    #[schemars(with = "String")]
+    #[serde(deserialize_with = "bind_of")]
+    #[schemars(schema_with = "bind_schema")]
     pub bind: SocketAddr,
     /// Address and port for MQTT over WebSocket; none: not offered.
-    #[schemars(with = "Option<String>")]
+    #[serde(deserialize_with = "bind_of_option")]
+    #[schemars(schema_with = "bind_option_schema")]
     pub websocket: Option<SocketAddr>,
     /// Whether other computers may connect; needs `users`.
     pub allow_remote: bool,
     /// Who may connect. Empty: everybody on this computer.
     pub users: Vec<User>,
     /// Folder for sessions, their messages and retained messages: a restart or a kill of the program loses
-    /// nothing that was acknowledged. None: in memory.
+    /// nothing that was acknowledged. A relative path starts at the folder of the file that contains it. None: in memory.
     pub storage: Option<PathBuf>,
     /// Largest packet, in bytes (1024 to 268435455).
     #[schemars(range(min = 1024, max = 268_435_455))]
@@ -100,30 +105,109 @@ impl BrokerConfig {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Remote`] and [`BrokerError::Option`].
+    /// [`BrokerError::Remote`] and [`BrokerError::Option`]: the first of all.
     pub fn check(&self) -> Result<(), BrokerError> {
-        for address in [Some(self.bind), self.websocket].into_iter().flatten() {
-            if !address.ip().is_loopback() {
-                let missing = if !self.allow_remote {
-                    "`allow_remote = true`"
-                } else if self.users.is_empty() {
-                    "at least one of `users` with a password"
-                } else {
-                    continue;
-                };
-                return Err(BrokerError::Remote { address, missing });
+        self.errors().into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Returns everything that [`Broker::start`](super::Broker::start) would refuse.
+    #[must_use]
+    pub fn validate(&self) -> Vec<OptionProblem> {
+        let problem = |(key, error): (Vec<String>, BrokerError)| {
+            let keys: Vec<&str> = key.iter().map(String::as_str).collect();
+            let problem = match &error {
+                BrokerError::Option { option, problem } => {
+                    OptionProblem::new(&keys, format_args!("`{option}` {problem}"))
+                }
+                error => OptionProblem::new(&keys, error),
+            };
+            match error.hint() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }
+        };
+        self.errors().into_iter().map(problem).collect()
+    }
+
+    /// All mistakes, each with its key.
+    fn errors(&self) -> Vec<(Vec<String>, BrokerError)> {
+        let mut errors = Vec::new();
+        let mut wrong = |key: &[&str], error| {
+            errors.push((key.iter().map(|part| (*part).to_owned()).collect(), error));
+        };
+        for (key, address) in [("bind", Some(self.bind)), ("websocket", self.websocket)] {
+            let Some(address) = address.filter(|address| !address.ip().is_loopback()) else { continue };
+            if !self.allow_remote {
+                wrong(&[key], BrokerError::Remote { address, missing: "`allow_remote = true`" });
+            } else if self.users.is_empty() {
+                let missing = "at least one of `users` with a password";
+                wrong(&[key], BrokerError::Remote { address, missing });
             }
         }
-        let problem = |option, problem| Err(BrokerError::Option { option, problem });
+        let problem = |option, problem| BrokerError::Option { option, problem };
         if !(1024..=268_435_455).contains(&self.max_packet_bytes) {
-            return problem("max_packet_bytes", "must be from 1024 to 268435455");
+            wrong(&["max_packet_bytes"], problem("max_packet_bytes", "must be from 1024 to 268435455"));
         }
-        if self.queue_messages == 0 || self.max_clients == 0 {
-            return problem("queue_messages", "and `max_clients` must be at least 1");
+        for (option, value) in [("queue_messages", self.queue_messages), ("max_clients", self.max_clients)] {
+            if value == 0 {
+                wrong(&[option], problem(option, "must be at least 1"));
+            }
         }
-        if self.users.iter().any(|user| user.name.is_empty() || user.password.is_empty()) {
-            return problem("users", "need a name and a password each");
+        for (at, user) in self.users.iter().enumerate() {
+            for (key, text) in [("name", &user.name), ("password", &user.password)] {
+                if text.is_empty() {
+                    wrong(
+                        &["users", &at.to_string(), key],
+                        problem("users", "must have a name and a password each"),
+                    );
+                } else if text.len() > LONGEST_STRING {
+                    let error = problem("users", "must have names and passwords of at most 65535 bytes");
+                    wrong(&["users", &at.to_string(), key], error);
+                }
+            }
+            // The first of two would have both passwords.
+            if self.users[..at].iter().any(|other| other.name == user.name) {
+                let error = problem("users", "must have different names");
+                wrong(&["users", &at.to_string(), "name"], error);
+            }
         }
-        Ok(())
+        errors
     }
+}
+
+impl BrokerError {
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bind { address, .. } => Some(format!(
+                "another broker may run there: use it with `mqtt.brokers = [\"{address}\"]`, or take another port \
+                 with `--broker 127.0.0.1:1884` (0: a free one)"
+            )),
+            Self::Remote { .. } => Some(
+                "set `broker.allow_remote = true` and `broker.users = [{ name = \"…\", password = \"…\" }]`, or \
+                 bind to 127.0.0.1"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn bind_of<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    bind_address(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+fn bind_of_option<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|text| bind_address(&text).map_err(D::Error::custom)).transpose()
+}
+
+/// A program that checks files by the schema knows the format.
+fn bind_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "bind-address" })
+}
+
+fn bind_option_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "format": "bind-address" })
 }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Most devices that one table may ask for.
 pub const MAX_COUNT: u32 = 20_000;
 
+/// Longest label, in characters: it travels in the device's description.
+const MAX_LABEL: usize = 1000;
+
 /// Longest client id that one may choose, in bytes.
 const MAX_CLIENT_ID: usize = 256;
 
@@ -196,17 +199,25 @@ impl DeviceConfig {
         let mut problems = Vec::new();
         let mut wrong = |key: &[&str], message: String| problems.push(Problem::new(device, key, message));
         for (key, word) in [("id", &self.id), ("group", &self.group)] {
-            if let Some(word) = word
-                && let Err(error) = check_word(word)
-            {
-                wrong(&[key], format!("`{word}` cannot be part of a topic: {error}"));
+            match word.as_deref().map(|word| (word, check_word(word))) {
+                Some((word, Err(error))) => {
+                    wrong(&[key], format!("`{word}` cannot be part of a topic: {error}"));
+                }
+                Some((word, Ok(()))) if word.starts_with('$') => {
+                    wrong(&[key], format!("`{word}` begins with `$`, which marks the framework's own names"));
+                }
+                _ => {}
             }
         }
         if let Some(id) = &self.client_id
-            && let Err(problem) = check_client_id(id)
+            && let Some(longest) = self.numbered(id).last()
+            && let Err(problem) = check_client_id(id).and_then(|()| check_client_id(&longest))
         {
             let short: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
             wrong(&["client_id"], format!("`{short}` {problem}"));
+        }
+        if self.label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+            wrong(&["label"], format!("it is longer than {MAX_LABEL} characters"));
         }
         if !(1..=MAX_COUNT).contains(&self.count) {
             wrong(&["count"], format!("`{}` must be from 1 to {MAX_COUNT}", self.count));
@@ -227,12 +238,19 @@ impl DeviceConfig {
             wrong(&["keep_alive_s"], format!("`{keep_alive}` must be from 5 to 65535 seconds"));
         }
         if let Some(topic) = &self.will.topic
-            && (topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.len() > 65_535)
+            && crate::text::topic_name(topic).is_err()
         {
+            let topic: String = topic.chars().filter(|c| !c.is_control()).take(60).collect();
             wrong(
                 &["will", "topic"],
                 format!("`{topic}` cannot be published to: no `+`, `#` or empty topic"),
             );
+        }
+        if self.will.payload.as_ref().is_some_and(|payload| payload.len() > crate::text::LONGEST_STRING) {
+            wrong(&["will", "payload"], "the payload is longer than 65,535 bytes".into());
+        }
+        if self.when_full == SpoolPolicy::DropOldest && self.spool_messages == 1 {
+            wrong(&["spool_messages"], "`1` must be at least 2 with `when_full = \"drop-oldest\"`".into());
         }
         for (channel, topic) in &self.inputs {
             let levels = topic.split('/').filter(|level| !level.is_empty()).count();

@@ -1,6 +1,8 @@
 //! The `[mqtt]` table.
 
+use super::{OptionProblem, check_broker_address};
 use crate::link::{Credentials, Version};
+use crate::text::{LONGEST_STRING, text};
 use mqtt_lab_wire::Qos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use std::fmt;
 #[serde(default, deny_unknown_fields)]
 pub struct MqttConfig {
     /// Addresses `host:port`, tried in this order. Empty: the broker inside this program.
+    #[schemars(schema_with = "super::schema::broker_addresses")]
     pub brokers: Vec<String>,
     /// MQTT version where a device chooses none: `"5"` or `"3.1.1"`.
     pub version: MqttVersion,
@@ -46,6 +49,40 @@ impl MqttConfig {
     pub fn credentials(&self) -> Option<Credentials> {
         let user = self.user.as_ref()?;
         Some(Credentials::new(user, self.password.clone().unwrap_or_default()))
+    }
+}
+
+impl MqttConfig {
+    /// Returns everything that no device could connect with.
+    #[must_use]
+    pub fn validate(&self) -> Vec<OptionProblem> {
+        let mut problems = Vec::new();
+        for (at, broker) in self.brokers.iter().enumerate() {
+            if let Err(error) = check_broker_address(broker) {
+                let problem = OptionProblem::new(&["brokers", &at.to_string()], &error.message);
+                problems.push(problem.hint(error.hint));
+            }
+        }
+        if self.keep_alive_s < 5 {
+            let message = format!("`{}` must be from 5 to 65535 seconds", self.keep_alive_s);
+            problems.push(OptionProblem::new(&["keep_alive_s"], message));
+        }
+        match (&self.user, &self.password) {
+            (Some(user), _) if text(user).is_err() => {
+                let problem = text(user).err().unwrap_or_default();
+                let hint = "leave the line out to log in without a name";
+                problems.push(OptionProblem::new(&["user"], format!("the user name {problem}")).hint(hint));
+            }
+            (None, Some(_)) => {
+                let problem = OptionProblem::new(&["password"], "there is a password and no user name");
+                problems.push(problem.hint("add a line `user = …` to `[mqtt]`"));
+            }
+            _ => {}
+        }
+        if self.password.as_ref().is_some_and(|password| password.len() > LONGEST_STRING) {
+            problems.push(OptionProblem::new(&["password"], "the password is longer than 65,535 bytes"));
+        }
+        problems
     }
 }
 

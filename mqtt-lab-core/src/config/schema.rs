@@ -17,3 +17,7 @@ pub(super) fn datatype(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["number", "boolean", "string"] })
 }
+
+pub(super) fn broker_addresses(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "format": "broker-address" } })
+}

@@ -1,6 +1,7 @@
 //! What MQTT allows, checked before anything is queued: a packet that a broker refuses would come
 //! again on every connection.
 
+use crate::config::check_broker_address;
 use crate::text::{LONGEST_STRING, string, text, topic_filter, topic_name};
 
 use super::{LinkConfig, LinkError, Properties, Publish, PublishError, SpoolPolicy, Subscription, Will};
@@ -39,10 +40,7 @@ fn brokers(brokers: &[String]) -> Result<(), LinkError> {
         return Err(invalid("brokers", "is empty"));
     }
     for broker in brokers {
-        let port = broker.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
-        if !port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-            return Err(invalid("brokers", format!("`{broker}` is not of the form `host:port`")));
-        }
+        check_broker_address(broker).map_err(|error| invalid("brokers", error.to_string()))?;
     }
     Ok(())
 }

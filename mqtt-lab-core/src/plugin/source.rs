@@ -71,6 +71,15 @@ fn is_python(path: &Path) -> bool {
 }
 
 impl PluginSource {
+    /// Whether it names nothing at all.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Path(path) => path.as_os_str().is_empty(),
+            Self::Command(words) => words.first().is_none_or(String::is_empty),
+        }
+    }
+
     /// Finds the file; paths start at `base`.
     pub(crate) fn find(&self, base: &Path) -> Result<Found, LoadError> {
         match self {
@@ -83,16 +92,21 @@ impl PluginSource {
     }
 }
 
+/// The process runs in another folder.
+fn in_full(path: &Path) -> OsString {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).into()
+}
+
 fn find(path: &Path) -> Result<Found, LoadError> {
     if path.is_dir() {
         return built_library(path).map(Found::Library);
     }
     if is_python(path) && path.exists() {
-        let command = vec!["python3".into(), "-u".into(), path.into()];
+        let command = vec!["python3".into(), "-u".into(), in_full(path)];
         return Ok(Found::Program { command, file: Some(path.into()) });
     }
     if !is_library(path) && is_executable(path) {
-        return Ok(Found::Program { command: vec![path.into()], file: Some(path.into()) });
+        return Ok(Found::Program { command: vec![in_full(path)], file: Some(path.into()) });
     }
     Ok(Found::Library(path.into()))
 }

@@ -35,6 +35,13 @@ pub(super) fn kind(values: Arc<Values>) -> Kind {
     kind.cooperative().taking_over()
 }
 
+/// The channels of a device with these settings, without their values; `None` if it holds no variables.
+pub(crate) fn description_of(settings: &crate::Settings) -> Option<Description> {
+    let Settings { variables } = parse(settings.clone()).ok()?;
+    let channels = variables.iter().map(VariableConfig::channel);
+    Some(channels.fold(Description::actuator().on_event(), Description::output))
+}
+
 #[async_trait]
 impl Device for Holder {
     fn describe(&self) -> Description {

@@ -14,6 +14,7 @@ use memory::Values;
 use std::sync::Arc;
 
 pub use changing::VariableError;
+pub(crate) use device::description_of;
 pub use memory::{KeptVariable, VariableMemory};
 
 /// The device that holds the variables of a group, and its kind.

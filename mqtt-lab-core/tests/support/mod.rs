@@ -261,7 +261,7 @@ impl Actuator for Bad {
 }
 
 /// Counts how often it was told something.
-struct Lamp(Arc<AtomicU32>);
+pub(crate) struct Lamp(pub(crate) Arc<AtomicU32>);
 
 /// Commands applied by all lamps of this test program.
 pub(crate) static APPLIED: AtomicU32 = AtomicU32::new(0);

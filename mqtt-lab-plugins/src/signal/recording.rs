@@ -1,6 +1,7 @@
 //! A column of a CSV file, replayed.
 
 use mqtt_lab_core::prelude::*;
+use mqtt_lab_core::read_text;
 use serde::Serialize;
 use std::fs;
 
@@ -50,7 +51,7 @@ impl Recording {
             let what = format_args!("the recording `{file}` must be a file of at most {MAX_BYTES} bytes");
             return Err(Error::new(what));
         }
-        let text = fs::read_to_string(file).map_err(cannot)?;
+        let text = read_text(file).map_err(cannot)?;
         let values = values(&text, column, separator);
         let values = values.map_err(|error| Error::new(format_args!("the recording `{file}`: {error}")))?;
         Ok(Self { values, next: 0, at_end })
@@ -74,7 +75,6 @@ impl Recording {
 
 /// The numbers of a column. Empty lines and those that begin with `#` do not count.
 fn values(text: &str, column: &Column, separator: char) -> Result<Vec<f64>> {
-    let text = text.trim_start_matches('\u{feff}');
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line));
     let mut lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')).peekable();
     let Some((first, heading)) = lines.peek().copied() else {

@@ -25,7 +25,8 @@ pub struct Settings {
     pub duty_percent: f64,
     /// Formula of `expression` in `t`, seconds since the start (at most 256 bytes).
     pub expression: String,
-    /// CSV file of `csv`; a path that is not absolute begins where the program was started. Empty: none.
+    /// CSV file of `csv`, in UTF-8; a relative path starts at the folder of the file that contains it. Empty: none.
+    #[schemars(extend("x-path" = true))]
     pub file: String,
     /// Column of the file: its number, counted from 1, or its heading.
     pub column: Column,

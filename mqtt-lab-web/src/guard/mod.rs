@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use crate::api::ApiError;
 use crate::app::App;
 pub(crate) use hosts::Hosts;
-pub(crate) use token::Token;
+pub(crate) use token::{Token, is_usable};
 
 /// What may be seen without token: where one says it, and whether the process lives.
 const OPEN: [&str; 2] = ["/api/v1/login", "/healthz"];

@@ -23,12 +23,16 @@ pub(crate) struct Token {
     wrong: Semaphore,
 }
 
+/// Whether a text can be a token: in a header, and in a cookie.
+pub(crate) fn is_usable(secret: &str) -> bool {
+    let travels = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\');
+    !secret.is_empty() && secret.len() <= MAX_BYTES && secret.bytes().all(travels)
+}
+
 impl Token {
     /// `None`: it could not travel in a cookie (RFC 6265, cookie-octet).
     pub(crate) fn new(secret: &str) -> Option<Self> {
-        let travels = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\');
-        let usable = !secret.is_empty() && secret.len() <= MAX_BYTES && secret.bytes().all(travels);
-        usable.then(|| Self { secret: secret.to_owned(), wrong: Semaphore::new(WRONG_AT_ONCE) })
+        is_usable(secret).then(|| Self { secret: secret.to_owned(), wrong: Semaphore::new(WRONG_AT_ONCE) })
     }
 
     /// Looks for the token in `Authorization` and cookie.

@@ -1,7 +1,7 @@
 //! Opens the file: folder, lock, schema, connections.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, RwLock};
@@ -46,6 +46,54 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Checks what [`SqliteStore::open`] can refuse of an address, and of what is there. Nothing is made or changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], as [`SqliteStore::open`].
+    pub fn validate(url: &str) -> Result<(), StoreError> {
+        let path = path_of(url)?;
+        check_place(&path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // The first one above that exists must be a folder.
+        if let Some(above) = folder.ancestors().find(|above| above.exists()).filter(|above| !above.is_dir()) {
+            let source =
+                io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is a file", above.display()));
+            return Err(StoreError::CreateFolder { path: folder.to_owned(), source });
+        }
+        let mut first = [0; MAGIC.len()];
+        let read = File::open(&path).and_then(|mut file| file.read(&mut first));
+        match read {
+            Ok(count) if count > 0 && first != *MAGIC => {
+                let source = sqlx::Error::Protocol("file is not a database".into());
+                Err(StoreError::NotADatabase { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How every database of SQLite begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Checks that a database can be at a path.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::IsFolder { path: path.to_owned() });
+    }
+    if path.exists() && !path.is_file() {
+        let source = sqlx::Error::Protocol("it is a device or a pipe".into());
+        return Err(StoreError::NotADatabase { path: path.to_owned(), source });
+    }
+    if path.exists() {
+        let not_writable = |source| StoreError::NotWritable { path: path.to_owned(), source };
+        // SQLite would open a write-protected file for reading and fail much later.
+        OpenOptions::new().append(true).open(path).map_err(not_writable)?;
+    }
+    Ok(())
+}
+
 fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     let path = match url.split_once(':') {
         Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
@@ -68,18 +116,12 @@ fn without_password(url: &str) -> String {
 
 /// Checks what SQLite reports badly or not at all, and locks the file for this process.
 pub(super) fn prepare(path: &Path) -> Result<File, StoreError> {
-    if path.is_dir() {
-        return Err(StoreError::IsFolder { path: path.to_owned() });
-    }
+    check_place(path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let failed = |source| StoreError::CreateFolder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     let not_writable = |source| StoreError::NotWritable { path: path.to_owned(), source };
-    if path.exists() {
-        // SQLite would open a write-protected file for reading and fail much later.
-        OpenOptions::new().append(true).open(path).map_err(not_writable)?;
-    }
     let lock = OpenOptions::new().create(true).append(true).open(with_suffix(path, ".lock"));
     let lock = lock.map_err(not_writable)?;
     match lock.try_lock() {
