@@ -7,6 +7,9 @@ use mqtt_lab_core::link::{LinkConfig, Qos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::StartError;
+use crate::guard::{Proxies, Token};
+
 /// The `[web]` table: where the dashboard is served, and to whom.
 #[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +26,17 @@ pub struct WebConfig {
     /// Further names under which the dashboard is reached, such as `lab.example.org` or
     /// `localhost:9000`. Against DNS rebinding, other names in the header `Host` are refused.
     pub allowed_hosts: Vec<String>,
+    /// Reverse proxies in front of the dashboard: addresses, or networks such as `10.0.0.0/8`. From them alone
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` are believed; else all visitors behind a proxy share its
+    /// address, and its limits.
+    pub trusted_proxies: Vec<String>,
+    /// Most connections of one address (1 to 1024). The default is that of a class of forty behind one
+    /// router, whose browsers have six connections and a few pages each. The lab's own computer has no such limit.
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_connections_per_address: usize,
+    /// Most pages with live values open at one address (1 to 512).
+    #[schemars(range(min = 1, max = 512))]
+    pub max_pages_per_address: usize,
     /// What the page calls the lab.
     pub name: String,
     /// The broker's address as the page shows it; not set: the one the link uses.
@@ -41,10 +55,43 @@ impl Default for WebConfig {
             allow_remote: false,
             token: None,
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_connections_per_address: 480,
+            max_pages_per_address: 200,
             name: "mqtt-lab".to_owned(),
             public_broker_address: None,
             embedded_broker: false,
         }
+    }
+}
+
+impl WebConfig {
+    /// Checks what can be checked without opening a port: token, proxies and limits.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], as [`Web::start`](crate::Web::start) would return it.
+    pub fn check(&self) -> Result<(), StartError> {
+        self.access()?;
+        for (option, value, most) in [
+            ("max_connections_per_address", self.max_connections_per_address, 1_024),
+            ("max_pages_per_address", self.max_pages_per_address, 512),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(StartError::BadLimit { option, value, most });
+            }
+        }
+        Ok(())
+    }
+
+    /// The token, and the proxies that are believed.
+    pub(crate) fn access(&self) -> Result<(Option<Token>, Proxies), StartError> {
+        let token = match &self.token {
+            Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
+            None => None,
+        };
+        let bad = |address| StartError::BadProxy { address };
+        Ok((token, Proxies::new(&self.trusted_proxies).map_err(bad)?))
     }
 }
 
@@ -95,3 +142,33 @@ pub struct Seen {
 /// Asks an embedded broker how the last message on a topic entered it. It must answer at once and
 /// not call the web back.
 pub type PublishLog = Arc<dyn Fn(&str) -> Option<Seen> + Send + Sync>;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_found_without_opening_a_port() {
+        assert!(WebConfig::default().check().is_ok());
+        let proxies = |proxies: &[&str]| WebConfig {
+            trusted_proxies: proxies.iter().map(|&proxy| proxy.to_owned()).collect(),
+            ..WebConfig::default()
+        };
+        assert!(proxies(&["127.0.0.1", "10.0.0.0/8", "::1"]).check().is_ok());
+        let limit = |pages, connections| WebConfig {
+            max_pages_per_address: pages,
+            max_connections_per_address: connections,
+            ..WebConfig::default()
+        };
+        for (config, expected) in [
+            (proxies(&["127.0.0.1", "proxy.example"]), "`proxy.example` in `web.trusted_proxies`"),
+            (limit(0, 480), "`web.max_pages_per_address = 0` is not a whole number from 1 to 512"),
+            (limit(200, 1_025), "`web.max_connections_per_address = 1025`"),
+            (WebConfig { token: Some("a b".to_owned()), ..WebConfig::default() }, "the web token"),
+        ] {
+            let error = config.check().unwrap_err();
+            assert!(error.to_string().contains(expected) && !error.hint().is_empty(), "{error}");
+        }
+    }
+}
