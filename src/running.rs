@@ -111,6 +111,7 @@ impl Running {
         let web = web.map_err(|error| web_failure(&error))?;
         if let Some(broker) = broker {
             web.show_clients(clients::list(broker));
+            broker.pace(web.client_id());
         }
         (self.identity, self.upgrade) = (Some(web.identity().clone()), web.is_upgrade());
         self.open_losses(&web);

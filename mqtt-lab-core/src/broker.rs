@@ -18,6 +18,7 @@
 //! | `wire` | packets of clients in both versions, on rumqttc's packet types |
 //! | `state` | sessions, subscriptions, retained messages: behind one lock, without I/O |
 //! | `outbox`, `filters`, `retained` | what a session has yet to get; who wants which topics; what is kept |
+//! | `pace` | slows down a client whose messages pile up for the lab's storage |
 //! | `journal`, `store`, `hub` | what has to be on disk first; the disk; the thread between |
 //!
 //! # Not offered
@@ -35,6 +36,7 @@ mod keeper;
 mod listener;
 mod message;
 mod outbox;
+mod pace;
 mod retained;
 mod seen;
 mod session;
@@ -203,6 +205,12 @@ impl Broker {
     #[must_use]
     pub fn clients(&self) -> Clients {
         Clients(Arc::clone(&self.hub))
+    }
+
+    /// Slows down clients that publish faster than the client `client_id` takes messages, so that the messages of the
+    /// others do not queue behind theirs. It has an effect only while that client takes messages at all.
+    pub fn pace(&self, client_id: &str) {
+        self.hub.with(|state| state.paced = Some(client_id.to_owned()));
     }
 
     /// How many connections were taken over by another client with the same client id since the start.

@@ -16,9 +16,8 @@ use crate::clients::Clients;
 use crate::clock::{Millis, now_us};
 use crate::commands::Commands;
 use crate::config::WebConfig;
-use crate::guard::{Hosts, Token};
+use crate::guard::{Access, Hosts, Places};
 use crate::health::Health;
-use crate::live::Sessions;
 use crate::notice::{Board, Notice, NoticeLevel, NoticeMessage, NoticeTitle, NoticeView};
 use crate::plugs::Plugs;
 use crate::registry::Registry;
@@ -34,14 +33,15 @@ pub struct App(pub(crate) Arc<Shared>);
 pub struct Shared {
     pub(crate) config: WebConfig,
     pub(crate) hosts: Hosts,
-    pub(crate) token: Option<Token>,
+    pub(crate) access: Access,
     pub(crate) registry: Arc<Registry>,
     pub(crate) topics: Arc<Topics>,
     pub(crate) commands: Arc<Commands>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) health: Arc<Health>,
-    pub(crate) sessions: Sessions,
+    /// Places for open pages.
+    pub(crate) pages: Arc<Places>,
     pub(crate) board: Arc<Board>,
     pub(crate) assets: Assets,
     pub(crate) clients: Clients,
@@ -86,6 +86,8 @@ pub(crate) struct LabView {
     name: String,
     version: &'static str,
     root: String,
+    /// Whether visitors log in.
+    login: bool,
     pub(crate) broker: BrokerView,
     pub(crate) store: StoreView,
     started_ms: Millis,
@@ -206,6 +208,7 @@ impl Shared {
             name: self.config.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             root: self.registry.root().to_owned(),
+            login: self.access.needs_token(),
             broker: BrokerView {
                 address: self.config.public_broker_address.clone().unwrap_or(status.broker),
                 embedded: self.config.embedded_broker,

@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 
 /// Filters of one client that are told; of more only the number is.
 const MOST_FILTERS: usize = 50;
+/// Longest client id, filter and topic that is listed, in characters.
+const MOST_CHARS: usize = 256;
 
 /// A client of the broker, as it stands now.
 #[derive(Clone, Debug, Serialize)]
@@ -111,7 +113,17 @@ impl ClientView {
     fn of(mut client: BrokerClient) -> Self {
         let subscription_count = client.subscriptions.len();
         client.subscriptions.truncate(MOST_FILTERS);
+        let will = client.connection.iter_mut().filter_map(|connection| connection.will.as_mut());
+        client.subscriptions.iter_mut().chain(will).chain([&mut client.id]).for_each(shorten);
         Self { client, subscription_count }
+    }
+}
+
+/// Leaves out the rest of a long text: a page with many of them would be no use.
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
+        text.truncate(end);
+        text.push('…');
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
 use crate::error::StartError;
-use crate::guard::is_usable;
+use crate::guard::{Proxies, Token, is_usable};
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 use mqtt_lab_core::config::{OptionProblem, check_page_address};
@@ -30,6 +30,17 @@ pub struct WebConfig {
     /// Further names under which the dashboard is reached, such as `lab.example.org` or
     /// `localhost:9000`. Against DNS rebinding, other names in the header `Host` are refused.
     pub allowed_hosts: Vec<String>,
+    /// Reverse proxies in front of the dashboard: addresses, or networks such as `10.0.0.0/8`. From them alone
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` are believed; else all visitors behind a proxy share its
+    /// address, and its limits.
+    pub trusted_proxies: Vec<String>,
+    /// Most connections of one address (1 to 1024). The default is that of a class of forty behind one
+    /// router, whose browsers have six connections and a few pages each. The lab's own computer has no such limit.
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_connections_per_address: usize,
+    /// Most pages with live values open at one address (1 to 512).
+    #[schemars(range(min = 1, max = 512))]
+    pub max_pages_per_address: usize,
     /// What the page calls the lab.
     pub name: String,
     /// The broker's address as the page shows it; not set: the one the link uses.
@@ -48,6 +59,9 @@ impl Default for WebConfig {
             allow_remote: false,
             token: None,
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_connections_per_address: 480,
+            max_pages_per_address: 200,
             name: "mqtt-lab".to_owned(),
             public_broker_address: None,
             embedded_broker: false,
@@ -83,13 +97,22 @@ impl WebConfig {
 
     /// What is wrong before a port is opened, each with its key.
     pub(crate) fn errors(&self) -> impl Iterator<Item = (&'static str, StartError)> + use<> {
+        let proxies = self.proxies().err().map(|error| ("trusted_proxies", error));
+        let limits = [
+            ("max_connections_per_address", self.max_connections_per_address, 1_024),
+            ("max_pages_per_address", self.max_pages_per_address, 512),
+        ];
+        let limits = limits
+            .into_iter()
+            .filter(|(_, value, most)| !(1..=*most).contains(value))
+            .map(|(option, value, most)| (option, StartError::BadLimit { option, value, most }));
         let address = match check_page_address(&self.bind) {
             Ok(()) => self.unreachable_or_unprotected(),
             Err(error) => Some(StartError::Address { error }),
         };
         let token = self.token.as_ref().filter(|token| !is_usable(token));
         let token = token.map(|_| ("token", StartError::BadToken));
-        address.map(|error| ("bind", error)).into_iter().chain(token)
+        address.map(|error| ("bind", error)).into_iter().chain(token).chain(proxies).chain(limits)
     }
 
     /// Why the page cannot be served there: a name that is unknown, or others could reach it.
@@ -101,6 +124,19 @@ impl WebConfig {
         let is_local = found.into_iter().all(|address| address.ip().is_loopback());
         let is_protected = self.token.is_some() && self.allow_remote;
         (!is_protected && !is_local).then(|| StartError::Unprotected { address: self.bind.clone() })
+    }
+
+    /// The token, and the proxies that are believed.
+    pub(crate) fn access(&self) -> Result<(Option<Token>, Proxies), StartError> {
+        let token = match &self.token {
+            Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
+            None => None,
+        };
+        Ok((token, self.proxies()?))
+    }
+
+    fn proxies(&self) -> Result<Proxies, StartError> {
+        Proxies::new(&self.trusted_proxies).map_err(|address| StartError::BadProxy { address })
     }
 }
 
@@ -198,6 +234,13 @@ mod tests {
             |c| c.allowed_hosts = vec!["lab".into(), "http://lab/".into(), " ".into()],
             &["allowed_hosts.1", "allowed_hosts.2"],
         );
+        let proxies = |c: &mut WebConfig, proxies: &[&str]| {
+            c.trusted_proxies = proxies.iter().map(|&proxy| proxy.to_owned()).collect();
+        };
+        check(|c| proxies(c, &["127.0.0.1", "10.0.0.0/8", "::1"]), &[]);
+        check(|c| proxies(c, &["127.0.0.1", "proxy.example"]), &["trusted_proxies"]);
+        check(|c| c.max_pages_per_address = 0, &["max_pages_per_address"]);
+        check(|c| c.max_connections_per_address = 1_025, &["max_connections_per_address"]);
     }
 
     #[test]

@@ -42,6 +42,22 @@ pub enum StartError {
     /// The token cannot travel in a header.
     #[error("the web token is not 1 to 256 visible ASCII characters without `\"`, `,`, `;` and `\\`")]
     BadToken,
+    /// A trusted proxy is no address.
+    #[error("`{address}` in `web.trusted_proxies` is no address and no network")]
+    BadProxy {
+        /// The address as configured.
+        address: String,
+    },
+    /// A limit is out of range.
+    #[error("`web.{option} = {value}` is not a whole number from 1 to {most}")]
+    BadLimit {
+        /// The option.
+        option: &'static str,
+        /// Its value as configured.
+        value: usize,
+        /// The largest value.
+        most: usize,
+    },
     /// The root is no topic level.
     #[error("`{root}` cannot be the first level of topics")]
     BadRoot {
@@ -71,6 +87,10 @@ impl StartError {
                 "set `web.allow_remote = true` and `web.token`, or bind to `127.0.0.1`"
             }
             Self::BadToken => "choose another `web.token`; letters and digits always do",
+            Self::BadProxy { .. } => {
+                "write addresses such as `127.0.0.1` or networks such as `10.0.0.0/8`, without port or name"
+            }
+            Self::BadLimit { .. } => "leave it out for the default, which fits a class of forty",
             Self::BadRoot { .. } => "use words of `a-z`, `0-9` and `-`, with `/` between them",
             Self::Store(error) => error.hint(),
             Self::Link(_) => "check the broker's address and credentials",

@@ -45,6 +45,8 @@ pub(crate) enum Problem {
     StoreAway,
     #[error("the answer took too long")]
     TooSlow,
+    #[error("too many wrong tokens came from this address; try again in {seconds} s")]
+    TooManyTries { seconds: u64 },
     #[error("a name has 1 to {most} characters in one line; `null` takes it back")]
     Name { most: usize },
     #[error("`{device}` does not run in this program: nobody here has its plug")]
@@ -148,7 +150,8 @@ mod tests {
             Problem::NotReady { .. } => Problem::NotConfirmed,
             Problem::NotConfirmed => Problem::StoreAway,
             Problem::StoreAway => Problem::TooSlow,
-            Problem::TooSlow => Problem::Name { most },
+            Problem::TooSlow => Problem::TooManyTries { seconds: 1 },
+            Problem::TooManyTries { .. } => Problem::Name { most },
             Problem::Name { .. } => Problem::ForeignPlug { device: text() },
             Problem::ForeignPlug { .. } => Problem::PlugUnanswered { device: text() },
             Problem::PlugUnanswered { .. } => Problem::TopicEmpty,

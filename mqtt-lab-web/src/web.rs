@@ -3,6 +3,7 @@
 mod handover;
 mod server;
 mod shutdown;
+mod unstalled;
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -26,11 +27,11 @@ use crate::clock::now_us;
 use crate::commands::Commands;
 use crate::config::{IngestConfig, PublishLog, StoreConfig, WebConfig};
 use crate::error::StartError;
-use crate::guard::{Hosts, Token};
+use crate::guard::{Access, Hosts, Limits, Places};
 use crate::health::Health;
 use crate::ingest::{self, Intake, Marker, Reader, Unstored, Writer};
 use crate::keeper::Keeper;
-use crate::live::{self, Hub, Sessions};
+use crate::live::{self, Hub};
 use crate::notice::Notice;
 use crate::plugs::Plugs;
 use crate::registry::Registry;
@@ -48,6 +49,11 @@ const INGEST: &str = "ingest";
 const TICK: Duration = Duration::from_secs(1);
 /// How long the broker keeps messages for an ingest that is away.
 const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// Connections at once, and pages with live messages among them; and those that only the lab's own computer gets.
+const MAX_CONNECTIONS: usize = 1_024;
+const RESERVED_CONNECTIONS: usize = 64;
+const MAX_PAGES: usize = 512;
+const RESERVED_PAGES: usize = 32;
 /// Messages under way between broker and commit.
 const WINDOW: u16 = 8_192;
 
@@ -156,10 +162,10 @@ impl Web {
         let bind = config.bind.clone();
         let failed = |source| StartError::Listen { address: bind.clone(), source };
         let address = listener.local_addr().map_err(failed)?;
-        let token = match &config.token {
-            Some(secret) => Some(Token::new(secret).ok_or(StartError::BadToken)?),
-            None => None,
-        };
+        let (token, proxies) = config.access()?;
+        let limits = |total, per_address, reserved| Limits { total, per_address, reserved };
+        let pages = limits(MAX_PAGES, config.max_pages_per_address, RESERVED_PAGES);
+        let connections = limits(MAX_CONNECTIONS, config.max_connections_per_address, RESERVED_CONNECTIONS);
         let (started_us, own_broker) = (now_us(), config.embedded_broker);
         let identity = identity(&*store);
         let client_id = identity.client_id(&root, "", INGEST);
@@ -179,12 +185,12 @@ impl Web {
         let app = App(Arc::new(Shared {
             topics: Arc::clone(&topics),
             hosts: Hosts::new(&config.bind, address, &config.allowed_hosts),
-            token,
+            access: Access::new(token, proxies, address.port()),
             commands: Arc::clone(&commands),
             store: Arc::clone(&store),
             outlet,
             health: Arc::clone(&health),
-            sessions: Sessions::default(),
+            pages: Places::new(pages),
             board: Arc::default(),
             assets: Assets::embedded(),
             clients: Clients::default(),
@@ -219,8 +225,12 @@ impl Web {
         let live = Again(move || live::run(Arc::clone(&hub), Arc::clone(&registry)));
         let (ticking, keeper) = (app.clone(), Keeper::new(app.clone()));
         let tick = Again(move || tick(ticking.clone()));
-        let server =
-            Server { listener: listener.into_std().map_err(failed)?, app: app.clone(), stop: stopped };
+        let server = Server {
+            listener: listener.into_std().map_err(failed)?,
+            app: app.clone(),
+            places: Places::new(connections),
+            stop: stopped,
+        };
         Ok(Self {
             address,
             server: supervisor.spawn(&health.server, server),
@@ -317,6 +327,12 @@ impl Web {
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The client id of the connection on which everything is received.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
     }
 
     /// Whether version 0.1.0 wrote to this database last: brokers may keep sessions of its client ids.

@@ -135,6 +135,21 @@ impl Lab {
         json_of(self.call(request.body(Body::from(body.to_string())).unwrap()).await).await
     }
 
+    /// Logs in; returns the cookie as a browser sends it back.
+    async fn log_in(&self, token: &str) -> String {
+        let request = self.request("POST", "/api/v1/login").header(header::CONTENT_TYPE, "application/json");
+        let body = Body::from(json!({"token": token}).to_string());
+        let response = self.call(request.body(body).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+        let name = format!("mqtt_lab_login_{}=", self.web.local_addr().port());
+        assert!(cookie.starts_with(&name) && !cookie.contains(token), "{cookie}");
+        for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"] {
+            assert!(cookie.contains(part), "{cookie}");
+        }
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
     /// Waits until so many samples are committed.
     async fn stored(&self, count: u64) {
         let enough = async {
@@ -652,20 +667,19 @@ async fn a_token_is_needed_where_one_is_set() {
     }
     assert_eq!(get("/api/v1/lab", header::AUTHORIZATION, "Bearer geheim-7").await, StatusCode::OK);
     assert_eq!(get("/api/v1/lab", header::AUTHORIZATION, "Bearer geheim-8").await, StatusCode::UNAUTHORIZED);
-    assert_eq!(get("/api/v1/lab", header::COOKIE, "a=b; mqtt_lab_token=geheim-7").await, StatusCode::OK);
-    assert_eq!(get("/api/v1/lab", header::COOKIE, "mqtt_lab_token=").await, StatusCode::UNAUTHORIZED);
+    for cookie in ["mqtt_lab_token=geheim-7", "mqtt_lab_login_PORT=geheim-7", "mqtt_lab_login_PORT="] {
+        let cookie = cookie.replace("PORT", &lab.web.local_addr().port().to_string());
+        assert_eq!(get("/api/v1/lab", header::COOKIE, &cookie).await, StatusCode::UNAUTHORIZED, "{cookie}");
+    }
     assert_eq!(lab.get("/healthz").await.0, StatusCode::OK);
     let (status, _) = lab.send("POST", "/api/v1/login", &json!({"token": "falsch"})).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let request = lab.request("POST", "/api/v1/login").header(header::CONTENT_TYPE, "application/json");
-    let response = lab.call(request.body(Body::from(r#"{"token":"geheim-7"}"#)).unwrap()).await;
-    assert_eq!(response.status(), StatusCode::NO_CONTENT);
-    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
-    for part in ["mqtt_lab_token=geheim-7", "HttpOnly", "SameSite=Strict"] {
-        assert!(cookie.contains(part), "{cookie}");
-    }
-    let pair = cookie.split(';').next().unwrap().to_owned();
+    let pair = lab.log_in("geheim-7").await;
     assert_eq!(get("/api/v1/lab", header::COOKIE, &pair).await, StatusCode::OK);
+    assert_eq!(get("/api/v1/lab", header::COOKIE, &format!("{pair}; {pair}")).await, StatusCode::BAD_REQUEST);
+    let several = lab.request("GET", "/api/v1/lab").header(header::COOKIE, &pair);
+    let several = several.header(header::AUTHORIZATION, "Bearer geheim-7").body(Body::empty()).unwrap();
+    assert_eq!(lab.call(several).await.status(), StatusCode::BAD_REQUEST);
     // A foreign page may not log in, whatever it knows.
     let foreign = lab.request("POST", "/api/v1/login").header(header::ORIGIN, "http://evil.example");
     assert_eq!(lab.call(foreign.body(Body::empty()).unwrap()).await.status(), StatusCode::FORBIDDEN);
@@ -784,6 +798,80 @@ async fn counts_are_told_within_a_tick() {
 }
 
 #[tokio::test]
+async fn a_logout_ends_the_login_and_what_was_opened_under_it() {
+    let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
+    let (pair, other) = (lab.log_in("geheim-7").await, lab.log_in("geheim-7").await);
+    let mut page = connect(lab.web.local_addr(), &[("cookie", &pair)]).await.unwrap();
+    let status = async |method: &str, path: &str, pair: &str| {
+        let request = lab.request(method, path).header(header::COOKIE, pair);
+        lab.call(request.body(Body::empty()).unwrap()).await.status()
+    };
+    assert_eq!(status("POST", "/api/v1/logout", &pair).await, StatusCode::NO_CONTENT);
+    let end = async { while !matches!(page.next().await, None | Some(Err(_) | Ok(Message::Close(_)))) {} };
+    timeout(PATIENCE, end).await.unwrap();
+    assert_eq!(status("GET", "/api/v1/lab", &pair).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("GET", "/api/v1/lab", &other).await, StatusCode::OK);
+    assert_eq!(
+        status("POST", "/api/v1/logout", &pair).await,
+        StatusCode::NO_CONTENT,
+        "nothing is left to end"
+    );
+}
+
+#[tokio::test]
+async fn names_that_browsers_take_out_of_an_address_have_another_form() {
+    let lab = Lab::new().await;
+    for (n, name) in [".", "..", "~", "~.", "a.b", "<script>alert(1)</script>"].into_iter().enumerate() {
+        lab.say(&format!("lab/demo/{name}/x"), "1").await;
+        lab.stored(u64::try_from(n).unwrap() + 1).await;
+    }
+    for (written, id) in [
+        ("~.", "."),
+        ("~..", ".."),
+        ("~~", "~"),
+        ("~~.", "~."),
+        ("a.b", "a.b"),
+        ("%3Cscript%3Ealert(1)%3C%2Fscript%3E", ""),
+    ] {
+        let (status, device) = lab.get(&format!("/api/v1/devices/demo/{written}")).await;
+        if id.is_empty() {
+            assert_eq!(status, StatusCode::NOT_FOUND, "`/` ends a topic level");
+        } else {
+            assert_eq!((status, device["id"].as_str()), (StatusCode::OK, Some(id)), "{written}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_says_is_bounded_in_the_api() {
+    let lab = Lab::new().await;
+    let long = "\u{202e}<script>".repeat(5_000);
+    let long = long.get(..60_000).unwrap_or(&long);
+    let info = |members: String| format!(r#"{{"schema":1,{members}}}"#);
+    lab.say("lab/demo/a/$info", &info(format!(r#""label":"{long}","channels":[]"#))).await;
+    lab.say("lab/demo/b/$info", &info(format!(r#""role":"{long}""#))).await;
+    let will =
+        |topic: &str| info(format!(r#""will":{{"topic":"{topic}","payload":"x","qos":0,"retain":false}}"#));
+    for (n, topic) in ["#", "+", "a/#", "a/+/b", "", "\\u0000", "$SYS/x", long].into_iter().enumerate() {
+        lab.say(&format!("lab/demo/will-{n}/$info"), &will(topic)).await;
+    }
+    lab.say("lab/demo/c/$error", long).await;
+    lab.say("lab/demo/c/text", long).await;
+    lab.say("lab/demo/last/x", "1").await;
+    lab.stored(1).await;
+    let (_, devices) = lab.get("/api/v1/devices").await;
+    let devices = devices.as_array().unwrap();
+    assert_eq!(devices.len(), 12);
+    for device in devices {
+        let size = device.to_string().len();
+        assert!(size < 8_000, "{size} bytes: {}", device["id"]);
+        let id = device["id"].as_str().unwrap();
+        let refused = ["b", "c"].contains(&id) || id.starts_with("will-");
+        assert_eq!(device["refusal"].is_string() && device["announced"] == false, refused, "{device}");
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_page_cannot_listen() {
     let lab = Lab::with(WebConfig { token: Some("geheim-7".to_owned()), ..WebConfig::default() }).await;
     let address = lab.web.local_addr();
@@ -793,7 +881,8 @@ async fn a_foreign_page_cannot_listen() {
         Err(other) => panic!("{other}"),
     };
     let own = format!("http://{address}");
-    let cookie = ("cookie", "mqtt_lab_token=geheim-7");
+    let pair = lab.log_in("geheim-7").await;
+    let cookie = ("cookie", pair.as_str());
     assert_eq!(status(&[("origin", &own), cookie]).await, StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(status(&[("origin", "http://evil.example"), cookie]).await, StatusCode::FORBIDDEN);
     assert_eq!(status(&[("origin", &own)]).await, StatusCode::UNAUTHORIZED);

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::hub::Hub;
+use super::pace::Pace;
 use super::state::{Ending, Handle};
 use super::wire::{self, Wrong};
 use crate::frame::{self, Sender};
@@ -92,6 +93,7 @@ struct Connection<S> {
     stop: watch::Receiver<bool>,
     wake: Arc<Notify>,
     told: oneshot::Receiver<u8>,
+    pace: Arc<Pace>,
     /// There is more in the queue than was taken out of it.
     more: bool,
     /// One and a half times the keep-alive (MQTT-3.1.2-22).
@@ -106,6 +108,8 @@ enum Happened {
     Written,
     Durable,
     Woken,
+    /// The client was not read from, because too many of its messages wait.
+    Paced,
     Late,
 }
 
@@ -136,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             stop: hub.stop.subscribe(),
             wake: greeted.accepted.wake,
             told: greeted.accepted.end,
+            pace: greeted.accepted.pace,
             more: true,
             patience: if keep_alive.is_zero() { NO_KEEP_ALIVE } else { keep_alive.mul_f64(1.5) },
             heard: Instant::now(),
@@ -165,6 +170,8 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
                 }
                 Happened::Woken => self.more = true,
                 Happened::Written | Happened::Durable => {}
+                // Whoever is not read from may have said something meanwhile.
+                Happened::Paced => self.heard = Instant::now(),
                 Happened::Late if self.heard.elapsed() >= self.patience => {
                     return End::Told(reason::KEEP_ALIVE);
                 }
@@ -174,7 +181,9 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
     }
 
     async fn next(&mut self, late: std::pin::Pin<&mut Sleep>) -> Happened {
-        if self.output.reads() {
+        let paused = !self.pace.has_room();
+        let reads = self.output.reads() && !paused;
+        if reads {
             self.make_room();
         }
         let waits_for = self.output.waits_for();
@@ -186,11 +195,12 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
                 Ok(0) | Err(_) => Happened::End(End::Closed),
             },
             _ = self.durable.wait_for(|durable| *durable >= waits_for), if self.output.waits() => Happened::Durable,
-            read = self.reader.read_buf(&mut self.input), if self.output.reads() => match read {
+            read = self.reader.read_buf(&mut self.input), if reads => match read {
                 Ok(1..) => Happened::Read,
                 Ok(0) | Err(_) => Happened::End(End::Closed),
             },
             () = self.wake.notified(), if !self.more => Happened::Woken,
+            () = self.pace.moved(), if paused => Happened::Paced,
             () = late => Happened::Late,
         }
     }

@@ -122,7 +122,7 @@ impl Record<'_> {
 
     pub(super) fn queue(&mut self, place: u64, delivery: &Delivery) {
         self.put(Space::Queues, &place.to_be_bytes(), || {
-            let Delivery { message, qos, retain, identifiers } = delivery;
+            let Delivery { message, qos, retain, identifiers, ticket: _ } = delivery;
             encode(&Some((qos, retain, identifiers, &**message)))
         });
     }
@@ -156,7 +156,7 @@ type Queued = (Qos, bool, Box<[u32]>, Message);
 pub(super) fn read_queued(value: &[u8], sent: bool) -> Result<Entry, postcard::Error> {
     let queued: Option<Queued> = postcard::from_bytes(value)?;
     Ok(queued.map_or(Entry::Released, |(qos, retain, identifiers, message)| Entry::Message {
-        delivery: Delivery { message: message.into(), qos, retain, identifiers },
+        delivery: Delivery { message: message.into(), qos, retain, identifiers, ticket: None },
         sent,
     }))
 }

@@ -8,6 +8,7 @@ use mqtt_lab_wire::Qos;
 
 use super::journal::Record;
 use super::message::Message;
+use super::pace::Ticket;
 use super::wire;
 use crate::link::Version;
 
@@ -19,6 +20,9 @@ pub(super) struct Delivery {
     pub(super) retain: bool,
     /// Subscription identifiers.
     pub(super) identifiers: Box<[u32]>,
+    /// Slows its sender down until it is dropped.
+    #[expect(dead_code, reason = "it only lives as long as the delivery")]
+    pub(super) ticket: Option<Arc<Ticket>>,
 }
 
 /// How far a message of QoS 1 or 2 came.

@@ -24,7 +24,7 @@ fn delivery(text: &str, qos: Qos) -> Delivery {
         expires_ms: None,
         extras: None,
     };
-    Delivery { message: Arc::new(message), qos, retain: false, identifiers: Box::default() }
+    Delivery { message: Arc::new(message), qos, retain: false, identifiers: Box::default(), ticket: None }
 }
 
 struct Bench {

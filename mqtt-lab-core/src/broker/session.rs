@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::filters::Subscription;
 use super::journal::Record;
 use super::outbox::{Outbox, Receiver};
+use super::pace::Pace;
 use super::wire::Will;
 
 /// A session, with or without a connection.
@@ -44,6 +45,7 @@ pub(super) struct Online {
     pub(super) keep_alive_s: u16,
     pub(super) since: SystemTime,
     pub(super) messages: u64,
+    pub(super) pace: Arc<Pace>,
 }
 
 impl Session {

@@ -52,6 +52,8 @@ pub(super) struct Handle {
 #[derive(Debug)]
 pub(super) struct State {
     limits: Limits,
+    /// The client for which senders are slowed down.
+    pub(super) paced: Option<String>,
     names: HashMap<Arc<str>, u64>,
     sessions: HashMap<u64, Session>,
     next: u64,
@@ -70,6 +72,7 @@ impl State {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
+            paced: None,
             names: HashMap::new(),
             sessions: HashMap::new(),
             next: 1,

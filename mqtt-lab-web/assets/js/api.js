@@ -50,8 +50,11 @@ function send(method, path, body) {
   return call(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }
 
+/** A name in a path. Browsers take `.` and `..` out of an address, however they are encoded. @param {string} name */
+const segment = (name) => encodeURIComponent(/^(~|\.\.?$)/.test(name) ? `~${name}` : name);
+
 /** @param {{group: string, id: string}} device */
-const devicePath = ({ group, id }) => `devices/${encodeURIComponent(group)}/${encodeURIComponent(id)}`;
+const devicePath = ({ group, id }) => `devices/${segment(group)}/${segment(id)}`;
 
 export const lab = () => call("lab");
 export const devices = () => call("devices");
@@ -62,7 +65,7 @@ export const boots = (/** @type {any} */ of) => call(`${devicePath(of)}/boots`);
 export const plug = (/** @type {any} */ of) => call(`${devicePath(of)}/plug`);
 /** @param {any} of @param {string} way */
 export const pull = (of, way) => send("POST", `${devicePath(of)}/plug`, { plug: way });
-export const command = (/** @type {string} */ id) => call(`commands/${encodeURIComponent(id)}`);
+export const command = (/** @type {string} */ id) => call(`commands/${segment(id)}`);
 /** Topics heard after the message with number `since`, each with its last message. @param {number} since */
 export const topics = (since) => call(`topics?since=${since}&limit=20000`);
 export const topicMessage = (/** @type {string} */ topic) => call(`topics/message?topic=${encodeURIComponent(topic)}`);
@@ -73,7 +76,7 @@ export const removeRetained = (/** @type {string} */ topic) =>
 /** The users' own control variables. */
 export const variables = () => call("variables");
 /** @param {any} of */
-const variablePath = ({ group, id }) => `variables/${encodeURIComponent(group)}/${encodeURIComponent(id)}`;
+const variablePath = ({ group, id }) => `variables/${segment(group)}/${segment(id)}`;
 export const createVariable = (/** @type {any} */ variable) => send("POST", "variables", variable);
 /** @param {any} of @param {any} change */
 export const changeVariable = (of, change) => send("PATCH", variablePath(of), change);
@@ -83,6 +86,7 @@ export const clients = (words, limit) => call(`clients?search=${encodeURICompone
 /** Every part of the lab, and what was set aside. */
 export const parts = () => call("parts");
 export const setAside = () => call("set-aside");
+export const logout = () => call("logout", { method: "POST" });
 export const login = (/** @type {string} */ token) => send("POST", "login", { token });
 
 /** Renames or hides. @param {any} of @param {{name?: string | null, hidden?: boolean}} change */
@@ -90,11 +94,11 @@ export const patch = (of, change) => send("PATCH", devicePath(of), change);
 
 /** Describes a channel that its device does not describe; `null` takes back. @param {any} of @param {string} channel
  * @param {{datatype?: string | null, unit?: string | null, quantity?: string | null, label?: string | null, choices?: string[] | null}} change */
-export const describe = (of, channel, change) => send("PATCH", `${devicePath(of)}/channels/${encodeURIComponent(channel)}`, change);
+export const describe = (of, channel, change) => send("PATCH", `${devicePath(of)}/channels/${segment(channel)}`, change);
 
 /** Sends a command; answers with the pending command. @param {any} of @param {string} channel @param {unknown} value */
 export const set = (of, channel, value) =>
-  send("POST", `${devicePath(of)}/${encodeURIComponent(channel)}/set`, { value });
+  send("POST", `${devicePath(of)}/${segment(channel)}/set`, { value });
 
 /** Every visible series' last `windowMs`, in one call. @param {number} windowMs @param {number} maxPoints */
 export const recent = (windowMs, maxPoints) => call(`recent?window_ms=${windowMs}&max_points=${maxPoints}`);

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { now } from "./clock.js";
 import { reason } from "./controls.js";
-import { el, setBadge, setText, topicCode } from "./dom.js";
+import { el, setBadge, setText, setTitle, topicCode } from "./dom.js";
 import { count, dateTime, duration } from "./format.js";
 import { extend, t } from "./i18n.js";
 import { style } from "./style.js";
@@ -74,7 +74,7 @@ function row({ id, connection, subscriptions, subscription_count: all, queued, d
   else setBadge(state, "sleeping", t("clients.away"));
   state.title = connection ? dateTime(connection.connected_ms) : expiry === null ? t("clients.kept") : t("clients.kept.for", { time: duration(expiry * 1000) });
   const filters = el("span", {}, topicCode(subscriptions[0] ?? ""), all > 1 ? ` ${t("clients.and", { count: count(all - 1) })}` : "");
-  if (all > 1) filters.title = subscriptions.join("\n") + (all > subscriptions.length ? "\n…" : "");
+  if (all > 1) setTitle(filters, subscriptions.join("\n") + (all > subscriptions.length ? "\n…" : ""));
   const cells = [
     el("span", {}, el("code", {}, id), el("br"), el("span", { class: "quiet" }, connection?.address ?? "")),
     state,

@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { announce } from "./announce.js";
-import { el, setBadge } from "./dom.js";
+import { el, setBadge, setTitle } from "./dom.js";
 import { latency, withUnit } from "./format.js";
 import { t } from "./i18n.js";
 import { inputFor } from "./inputs.js";
@@ -73,7 +73,7 @@ export function control(device, channel, signal) {
     element.dataset.commandState = current.state;
     element.setAttribute("aria-busy", String(current.state === "pending"));
     setBadge(status, current.state, words);
-    status.title = words;
+    setTitle(status, words);
     announce(`${label}: ${words}`);
     if (current.state === "refused" || current.state === "timed_out") input.show(channel.value);
   }

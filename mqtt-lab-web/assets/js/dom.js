@@ -1,5 +1,12 @@
 // Elements by call. Foreign text enters the page only through here, as text nodes.
 
+// U+200C and U+200D stay: Persian and emoji need them.
+const HIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+
+/** Foreign text without what hides or turns its neighbors. @param {string} text */
+export const visible = (text) => text.replace(HIDDEN, "\ufffd");
+
+const WORDS = ["title", "aria-label", "placeholder"];
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -16,10 +23,10 @@ export function el(tag, properties = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "data") Object.assign(element.dataset, value);
-    else element.setAttribute(name, value === true ? "" : String(value));
+    else element.setAttribute(name, value === true ? "" : WORDS.includes(name) ? visible(String(value)) : String(value));
   }
   for (const child of children) {
-    if (child !== null && child !== undefined) element.append(typeof child === "number" ? String(child) : child);
+    if (child !== null && child !== undefined) element.append(child instanceof Node ? child : visible(String(child)));
   }
   return element;
 }
@@ -31,7 +38,13 @@ export const topicCode = (name) =>
 /** Sets the text only when it differs, so that an unchanged value costs no layout.
  * @param {Node} node @param {string} text */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = visible(text);
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+/** Sets the text that a pointer shows. @param {HTMLElement} element @param {string} text */
+export function setTitle(element, text) {
+  element.title = visible(text);
 }
 
 /** Sets a data attribute only when it differs. @param {HTMLElement} element @param {string} key @param {string} value */
@@ -88,7 +101,8 @@ export function icon(name) {
 
 /** An icon and a word: how every state is shown. @param {HTMLElement} element @param {string} name @param {string} word */
 export function setBadge(element, name, word) {
-  if (element.dataset.state === name && element.textContent === word) return;
+  const shown = visible(word);
+  if (element.dataset.state === name && element.textContent === shown) return;
   element.dataset.state = name;
-  element.replaceChildren(icon(name), word);
+  element.replaceChildren(icon(name), shown);
 }

@@ -1,6 +1,10 @@
 // Numbers, times and values as the reader's language writes them.
 
+import { visible } from "./dom.js";
 import { language, t, has } from "./i18n.js";
+
+/** In characters. */
+const MAX_TEXT = 200;
 
 /** U+202F: a number never stands on another line than its unit. */
 const NARROW_SPACE = "\u202f";
@@ -68,14 +72,14 @@ export function value(value, channel) {
     const own = `bool.${channel.name}.${value}`;
     return t(has(own) ? own : `bool.${value}`);
   }
-  return channel.datatype === "choice" ? choice(value, channel) : String(value);
+  return channel.datatype === "choice" ? choice(value, channel) : shortened(String(value), MAX_TEXT);
 }
 
 /** The word of a choice as the built-in kinds offer it; another one is shown as the device says it.
  * @param {string | number} word @param {any} channel */
 export function choice(word, channel) {
   const key = `choice.${channel.name}.${word}`;
-  return has(key) ? t(key) : String(word);
+  return has(key) ? t(key) : shortened(String(word), MAX_TEXT);
 }
 
 /** The beginning of a text. @param {string} text @param {number} most characters */
@@ -87,13 +91,13 @@ export function shortened(text, most) {
 /** A value with its unit. @param {any} raw @param {any} channel */
 export function withUnit(raw, channel) {
   const text = value(raw, channel);
-  return channel.unit && typeof raw === "number" ? text + NARROW_SPACE + channel.unit : text;
+  return channel.unit && typeof raw === "number" ? text + NARROW_SPACE + visible(channel.unit) : text;
 }
 
 /** A limit of a channel's range, with the digits it was written with. @param {number} number @param {any} channel */
 export function limit(number, channel) {
   const text = cached("l", () => new Intl.NumberFormat(language(), { maximumFractionDigits: 9 })).format(number);
-  return channel.unit ? text + NARROW_SPACE + channel.unit : text;
+  return channel.unit ? text + NARROW_SPACE + visible(channel.unit) : text;
 }
 
 /** @param {number | null} bytes */

@@ -1,5 +1,6 @@
 // What devices, channels and kinds are called: the given name first, then a known word, then the id itself.
 
+import { visible } from "./dom.js";
 import { has, t } from "./i18n.js";
 
 /** @param {string} prefix @param {string | null} word */
@@ -9,10 +10,10 @@ function known(prefix, word) {
 }
 
 /** @param {import("./store.js").Device} device */
-export const deviceName = (device) => device.name ?? device.label ?? known("kind", device.id) ?? device.id;
+export const deviceName = (device) => visible(device.name ?? device.label ?? known("kind", device.id) ?? device.id);
 
 /** @param {import("./store.js").Channel} channel */
-export const channelName = (channel) => channel.label ?? known("channel", channel.name) ?? channel.name;
+export const channelName = (channel) => visible(channel.label ?? known("channel", channel.name) ?? channel.name);
 
 /** @param {string | null} kind */
 export const kindName = (kind) => known("kind", kind) ?? kind;

@@ -31,7 +31,6 @@ impl ApiError {
         forbidden FORBIDDEN;
         not_found NOT_FOUND;
         unprocessable UNPROCESSABLE_ENTITY;
-        too_many TOO_MANY_REQUESTS;
         unavailable SERVICE_UNAVAILABLE;
     }
 
@@ -47,6 +46,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let retry_after = match self.problem.as_deref() {
+            Some(Problem::TooManyTries { seconds }) => Some(*seconds),
+            _ => None,
+        };
         let known = self.problem.and_then(|problem| serde_json::to_value(problem).ok());
         let name = known.as_ref().and_then(|known| known["problem"].as_str());
         let body = json!({
@@ -59,6 +62,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -87,7 +93,9 @@ impl From<Problem> for ApiError {
             | Problem::TopicNul
             | Problem::TopicLong { .. }
             | Problem::PayloadLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Problem::CommandsWaiting { .. } | Problem::DeviceBusy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Problem::CommandsWaiting { .. } | Problem::DeviceBusy { .. } | Problem::TooManyTries { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Problem::BrokerAway { .. }
             | Problem::NotReady { .. }
             | Problem::NotConfirmed

@@ -1,25 +1,68 @@
 //! Path, query and body of a request; what does not fit is answered with problem+json.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::{Json, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use tokio::time::timeout;
 
 use super::ApiError;
 use crate::problem::Problem;
 
-/// The names in the path.
+/// Longest time for the body of a request.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The names in the path, as the devices write them.
+///
+/// A browser takes `.` and `..` out of an address, however they are encoded. They are therefore written with `~` before
+/// them, and so is a name that begins with `~` itself.
 pub(super) struct Names<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Names<T> {
+/// One or several names of a path.
+pub(super) trait PathNames {
+    /// The names as the devices write them.
+    fn plain(self) -> Self;
+}
+
+impl PathNames for String {
+    fn plain(mut self) -> Self {
+        if self.starts_with('~') {
+            self.remove(0);
+        }
+        self
+    }
+}
+
+impl PathNames for (String, String) {
+    fn plain(self) -> Self {
+        (self.0.plain(), self.1.plain())
+    }
+}
+
+impl PathNames for (String, String, String) {
+    fn plain(self) -> Self {
+        (self.0.plain(), self.1.plain(), self.2.plain())
+    }
+}
+
+impl PathNames for i64 {
+    fn plain(self) -> Self {
+        self
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + PathNames + Send> FromRequestParts<S> for Names<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(names) = Path::from_request_parts(parts, state)
+        let Path(names): Path<T> = Path::from_request_parts(parts, state)
             .await
             .map_err(|refused| ApiError::refused(refused.status(), refused.body_text()))?;
-        Ok(Self(names))
+        Ok(Self(names.plain()))
     }
 }
 
@@ -44,10 +87,14 @@ impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let Json(body) = request.extract::<Json<T>, _>().await.map_err(|refused| {
+        let body = timeout(BODY_PATIENCE, request.extract::<Json<T>, _>()).await.map_err(|_| {
+            let detail = format!("the body did not arrive within {} s", BODY_PATIENCE.as_secs());
+            ApiError::refused(StatusCode::REQUEST_TIMEOUT, detail)
+        })?;
+        let Json(body) = body.map_err(|refused| {
             // axum calls wrong fields "unprocessable"; here that word is kept for values of a channel.
             let status = match refused.status() {
-                axum::http::StatusCode::UNPROCESSABLE_ENTITY => axum::http::StatusCode::BAD_REQUEST,
+                StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
                 other => other,
             };
             ApiError::refused(status, refused.body_text())

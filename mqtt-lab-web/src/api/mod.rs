@@ -42,6 +42,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/api/v1/lab", get(lab::lab))
         .route("/api/v1/login", post(login::login))
+        .route("/api/v1/logout", post(login::logout))
         .route("/api/v1/parts", get(lab::parts))
         .route("/api/v1/set-aside", get(lab::set_aside))
         .route("/api/v1/devices", get(devices::all))

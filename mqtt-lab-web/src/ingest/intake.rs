@@ -7,6 +7,7 @@ use mqtt_lab_core::link::Incoming;
 use mqtt_lab_wire::{BootId, CommandResult, Info, Part, PayloadForm, State, Stats, Topic, TopicError};
 use tokio::sync::watch;
 
+use super::bounds::{bounded, shortened};
 use super::marker::Marker;
 use super::redeliveries::Redeliveries;
 use super::refusals::Refusals;
@@ -19,6 +20,8 @@ use crate::registry::{Refusal, Registry};
 use crate::store::{DeviceId, Store, Write};
 use crate::topics::Topics;
 
+/// Longest reason of a refusal, in characters.
+const MAX_REASON_CHARS: usize = 300;
 /// Topics of last wills outside of the lab's root that are listened to.
 const MAX_WILLS: usize = 1_000;
 
@@ -192,9 +195,13 @@ impl Intake {
             let known = self.registry.listed_id(topic.group, topic.device);
             return Ok(known.map_or_else(Vec::new, |id| self.registry.take_info(id, None, None)));
         }
-        match Info::decode(&message.payload) {
+        match Info::decode(&message.payload).map_err(|error| error.to_string()).and_then(bounded) {
             Ok(info) => {
                 let Some(id) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
+                if !self.registry.has_room_for(id, &info) {
+                    let reason = "the descriptions of all devices together are too large";
+                    return self.refuse(topic, message, reason, now_us).await;
+                }
                 self.listen_for_will(&info);
                 let seen = (!message.retain).then_some(now_us);
                 let life = self.life(id, &info, now_us);
@@ -202,7 +209,7 @@ impl Intake {
                 writes.extend(life);
                 Ok(writes)
             }
-            Err(error) => self.refuse(topic, message, &error.to_string(), now_us).await,
+            Err(error) => self.refuse(topic, message, &error, now_us).await,
         }
     }
 
@@ -293,6 +300,8 @@ impl Intake {
         now_us: i64,
     ) -> Result<Vec<Write>, Stopped> {
         let Some(device) = self.open(topic, message, now_us).await? else { return Ok(Vec::new()) };
+        // Some quote what came.
+        let reason = &*shortened(reason, MAX_REASON_CHARS);
         let refusal = Refusal { channel, payload: &message.payload, reason, retained: message.retain };
         if !self.registry.take_refusal(device, &refusal, now_us) {
             return Ok(Vec::new());

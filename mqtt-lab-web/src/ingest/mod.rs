@@ -7,6 +7,7 @@
 //! On every connection a marker is sent after the subscription: what comes before it may be of earlier
 //! times, repeated because we subscribed.
 
+mod bounds;
 mod intake;
 mod marker;
 mod reader;

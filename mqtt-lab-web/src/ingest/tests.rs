@@ -640,7 +640,7 @@ async fn the_last_value_is_the_newest_one_that_is_not_of_the_future() {
 
 #[tokio::test]
 async fn too_many_devices_and_series_are_refused() {
-    let limits = Limits { devices: 2, series_of_device: 2, series: 3 };
+    let limits = Limits { devices: 2, series_of_device: 2, series: 3, ..Limits::default() };
     let mut bench = Bench::at(tempfile::tempdir().unwrap(), limits, NOON).await;
     for (topic, stored) in
         [("a/1", 1), ("a/2", 1), ("a/3", 0), ("b/1", 1), ("b/2", 0), ("c/1", 0), ("a/1", 1)]

@@ -5,4 +5,4 @@ mod hub;
 mod session;
 
 pub(crate) use hub::{Fresh, Hub, run};
-pub(crate) use session::{Sessions, serve};
+pub(crate) use session::serve;

@@ -9,13 +9,16 @@ mod samples;
 mod senders;
 mod states;
 mod view;
+mod weight;
+mod wills;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mqtt_lab_wire::{Channel, MAX_CHANNELS};
+use mqtt_lab_wire::{Channel, Info, MAX_CHANNELS};
 
 use crate::config::PublishLog;
 use crate::live::Hub;
@@ -28,6 +31,8 @@ pub(crate) use samples::{Arrival, Step};
 pub(crate) use states::{Refusal, Word};
 use view::Place;
 pub(crate) use view::{CommandView, DeviceView, LifeView, SeriesView, StateView};
+use weight::weight;
+use wills::Wills;
 
 /// Most devices of a lab, most series of a device and of a lab. What comes above is refused and counted.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +40,13 @@ pub(crate) struct Limits {
     pub(crate) devices: usize,
     pub(crate) series_of_device: usize,
     pub(crate) series: usize,
+    /// Memory of all descriptions together, in bytes.
+    pub(crate) descriptions: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { devices: 20_000, series_of_device: 256, series: 100_000 }
+        Self { devices: 20_000, series_of_device: 256, series: 100_000, descriptions: 64 << 20 }
     }
 }
 
@@ -62,8 +69,9 @@ struct Inner {
     groups: BTreeMap<String, BTreeMap<String, Device>>,
     keys: HashMap<DeviceId, (String, String)>,
     series: usize,
-    /// Last wills on topics of their own: topic to payload and device.
-    wills: HashMap<String, Vec<(String, DeviceId)>>,
+    /// Memory of all descriptions, in bytes.
+    descriptions: usize,
+    wills: Wills,
     /// Devices whose counts are to be shown again: losses soon, mere growth when there is time.
     changed: BTreeSet<DeviceId>,
     grown: BTreeSet<DeviceId>,
@@ -158,6 +166,14 @@ impl Registry {
         self.lock().keys.len() < self.limits.devices
     }
 
+    /// Whether a description is accepted beside those of the other devices.
+    pub(crate) fn has_room_for(&self, id: DeviceId, info: &Info) -> bool {
+        let mut inner = self.lock();
+        let old = inner.by_id(id).map_or(0, |device| weight(device.info.as_ref()));
+        let new = weight(Some(info));
+        new <= old || inner.descriptions - old + new <= self.limits.descriptions
+    }
+
     /// Adds a device that the store has just opened.
     pub(crate) fn add_device(&self, group: &str, name: &str, id: DeviceId) {
         let mut inner = self.lock();
@@ -229,6 +245,13 @@ impl Registry {
     /// Every listed device, by group and name.
     pub(crate) fn views(&self) -> Vec<DeviceView> {
         self.lock().listed().map(|(group, name, device)| self.view_of(group, name, device)).collect()
+    }
+
+    /// Up to `most` listed devices behind `key` (group and name), by group and name.
+    pub(crate) fn views_after(&self, key: Option<(&str, &str)>, most: usize) -> Vec<DeviceView> {
+        let inner = self.lock();
+        let after = inner.devices_after(key).filter(|(_, _, device)| !device.removed);
+        after.take(most).map(|(group, name, device)| self.view_of(group, name, device)).collect()
     }
 
     /// One listed device.
@@ -355,7 +378,8 @@ impl From<Snapshot> for Inner {
         for series in snapshot.series {
             inner.add_series(series);
         }
-        inner.index_wills();
+        inner.descriptions = inner.devices().map(|(_, _, device)| weight(device.info.as_ref())).sum();
+        inner.wills = Wills::of(inner.listed().map(|(_, _, device)| device));
         inner
     }
 }
@@ -387,6 +411,22 @@ impl Inner {
         })
     }
 
+    /// Devices behind `key`, as [`Inner::devices`].
+    fn devices_after(&self, key: Option<(&str, &str)>) -> impl Iterator<Item = (&str, &str, &Device)> {
+        let (group, name) = key.unzip();
+        let behind = |key: Option<&str>| key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_owned()));
+        let rest_of_group = group.and_then(|group| self.groups.get_key_value(group));
+        let rest_of_group = rest_of_group.into_iter().flat_map(move |(group, devices)| {
+            devices
+                .range((behind(name), Bound::Unbounded))
+                .map(move |(name, device)| (group.as_str(), name.as_str(), device))
+        });
+        let others = self.groups.range((behind(group), Bound::Unbounded)).flat_map(|(group, devices)| {
+            devices.iter().map(move |(name, device)| (group.as_str(), name.as_str(), device))
+        });
+        rest_of_group.chain(others)
+    }
+
     fn listed(&self) -> impl Iterator<Item = (&str, &str, &Device)> {
         self.devices().filter(|(_, _, device)| !device.removed)
     }
@@ -397,16 +437,6 @@ impl Inner {
         device.add_series(series);
         let added = device.series_count() - before;
         self.series += added;
-    }
-
-    /// Collects the wills on topics of their own anew.
-    fn index_wills(&mut self) {
-        let mut wills: HashMap<String, Vec<(String, DeviceId)>> = HashMap::new();
-        for (_, _, device) in self.devices().filter(|(_, _, device)| !device.removed) {
-            let Some(will) = device.info.as_ref().and_then(|info| info.will.as_ref()) else { continue };
-            wills.entry(will.topic.to_string()).or_default().push((will.payload.to_string(), device.id));
-        }
-        self.wills = wills;
     }
 }
 

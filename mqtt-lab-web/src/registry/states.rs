@@ -3,6 +3,7 @@
 use mqtt_lab_wire::{Info, State};
 
 use super::device::Device;
+use super::weight::weight;
 use super::{Inner, Registry};
 use crate::store::{DeviceId, StateCause, StateChange, Write};
 
@@ -72,8 +73,7 @@ impl Registry {
     /// repeats, because they may be back since. `None`: it is nobody's will.
     pub(crate) fn take_wills(&self, topic: &str, payload: &[u8], now_us: i64) -> Option<Vec<Write>> {
         let mut inner = self.lock();
-        let fired = inner.wills.get(topic)?.iter().filter(|(will, _)| will.as_bytes() == payload);
-        let fired: Vec<_> = fired.map(|(_, id)| *id).collect();
+        let fired = inner.wills.fired(topic, payload)?;
         let mut writes = Vec::new();
         for id in fired.iter().copied() {
             let change = inner.change_state(id, State::Lost, StateCause::Will, now_us);
@@ -85,7 +85,7 @@ impl Registry {
 
     /// Whether a device's declared last will goes to this topic.
     pub(crate) fn is_will_topic(&self, topic: &str) -> bool {
-        self.lock().wills.contains_key(topic)
+        self.lock().wills.are_on(topic)
     }
 
     /// Takes a description over, or its end (`None`: the device leaves the list).
@@ -96,9 +96,12 @@ impl Registry {
         if device.info == info && device.removed == removed {
             return Vec::new();
         }
-        device.info.clone_from(&info);
+        let old = std::mem::replace(&mut device.info, info.clone());
         device.removed = removed;
         device.last_seen_us = now_us.or(device.last_seen_us);
+        let (old_weight, new_weight) = (weight(old.as_ref()), weight(info.as_ref()));
+        let (old_will, new_will) =
+            (old.and_then(|old| old.will), info.as_ref().and_then(|info| info.will.clone()));
         let mut writes = vec![Write::Info { device: id, info: info.map(Box::new), removed }];
         if removed {
             // It begins anew when it speaks again.
@@ -106,7 +109,8 @@ impl Registry {
             writes.push(Write::Said { device: id, state: None, error: None });
         }
         device.follow_description();
-        inner.index_wills();
+        inner.descriptions = (inner.descriptions + new_weight).saturating_sub(old_weight);
+        inner.wills.replace(id, old_will.as_ref(), new_will.as_ref());
         let key = inner.keys.get(&id).cloned();
         drop(inner);
         match key {

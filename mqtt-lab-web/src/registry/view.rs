@@ -143,6 +143,13 @@ impl DeviceView {
     }
 }
 
+impl DeviceView {
+    /// Group and name.
+    pub(crate) fn key(&self) -> (&str, &str) {
+        (&self.group, &self.id)
+    }
+}
+
 /// The declared channels in their order, then the others that spoke.
 fn channels(place: &Place<'_>, device: &Device) -> Vec<ChannelView> {
     let declared = device.info.iter().flat_map(|info| &info.channels);

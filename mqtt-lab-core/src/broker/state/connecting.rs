@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::super::filters::Filter;
 use super::super::outbox::Receiver;
+use super::super::pace::Pace;
 use super::super::session::{Online, Session};
 use super::super::wire::{Connect, Will, Wrong};
 use super::{Handle, MOST_OFFLINE, State};
@@ -23,6 +24,7 @@ pub(in super::super) struct Accepted {
     pub(in super::super) wake: Arc<Notify>,
     /// Ends the connection, with a reason code.
     pub(in super::super) end: oneshot::Receiver<u8>,
+    pub(in super::super) pace: Arc<Pace>,
 }
 
 /// How a connection ended.
@@ -110,7 +112,7 @@ impl State {
 
     fn attach(&mut self, number: u64, present: bool, connect: Connect, address: SocketAddr) -> Accepted {
         let (wake, (end, ended)) = (Arc::new(Notify::new()), oneshot::channel());
-        let connection = self.next;
+        let (connection, pace) = (self.next, Arc::<Pace>::default());
         self.next += 1;
         self.online += 1;
         if let Some(session) = self.sessions.get_mut(&number) {
@@ -129,12 +131,13 @@ impl State {
                 keep_alive_s: connect.keep_alive_s,
                 since: SystemTime::now(),
                 messages: 0,
+                pace: Arc::clone(&pace),
             });
             self.change_expiry(number, connect.expiry_s);
             self.record(number);
         }
         let handle = Handle { session: number, connection };
-        Accepted { handle, session_present: present, wake, end: ended }
+        Accepted { handle, session_present: present, wake, end: ended, pace }
     }
 
     /// Writes what a session is, and its will for as long as it is not published.

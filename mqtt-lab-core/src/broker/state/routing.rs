@@ -7,6 +7,7 @@ use mqtt_lab_wire::Qos;
 use super::super::filters::{Leaf, Subscription};
 use super::super::message::Message;
 use super::super::outbox::Delivery;
+use super::super::pace::Ticket;
 use super::super::wire::Will;
 use super::{Handle, State};
 
@@ -69,11 +70,20 @@ impl State {
                 qos: message.qos.min(subscription.qos),
                 retain: message.retain && subscription.retain_as_published,
                 identifiers: one.identifiers.into(),
+                ticket: self.ticket(from, one.session),
             };
             self.deliver(one.session, delivery);
         }
         self.wanted = wanted;
         any
+    }
+
+    /// What slows `from` down while too many of its messages wait for the paced client.
+    fn ticket(&self, from: Option<u64>, to: u64) -> Option<Arc<Ticket>> {
+        let paced = self.paced.as_ref()?;
+        let is_paced = self.sessions.get(&to).is_some_and(|session| *session.client_id == **paced);
+        let online = is_paced.then(|| self.sessions.get(&from?)?.online.as_ref()).flatten()?;
+        Some(Arc::new(online.pace.ticket()))
     }
 
     /// Each session once, though several of its filters match: with the highest QoS, and all identifiers

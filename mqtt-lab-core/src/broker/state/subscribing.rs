@@ -62,6 +62,7 @@ impl State {
                 message,
                 retain: true,
                 identifiers: subscription.identifier.into_iter().collect(),
+                ticket: None,
             };
             self.deliver(session, delivery);
         }
