@@ -1,7 +1,7 @@
 // Elements by call. Foreign text enters the page only through here, as text nodes.
 
-// U+200C and U+200D stay: Persian and emoji need them.
-const HIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+// U+200C and U+200D stay: Persian and emoji need them; so do tags, for flags.
+const HIDDEN = /(?![\t\n\r\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Foreign text without what hides or turns its neighbors. @param {string} text */
 export const visible = (text) => text.replace(HIDDEN, "\ufffd");

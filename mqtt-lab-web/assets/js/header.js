@@ -1,6 +1,5 @@
 // The header: which lab, is it alive, what was counted, language and theme.
 
-import * as api from "./api.js";
 import { arrange, el, setBadge, setData, setText, setTitle } from "./dom.js";
 import { count } from "./format.js";
 import { LANGUAGES, language, t } from "./i18n.js";
@@ -32,14 +31,13 @@ export function mountHeader(header, onLanguage, signal) {
   const setAsideCounter = el("div", { class: "set-aside", title: t("counter.set_aside.explain"), hidden: true },
     el("dt", {}, t("counter.set_aside")), el("dd", { data: { counter: "set_aside", alarm: "true" } }, setAside));
   counters.append(setAsideCounter);
-  const logoutButton = el("button", { type: "button", id: "logout", hidden: true,
-    onclick: () => api.logout().finally(() => location.reload()) }, t("header.logout"));
+  const switches = el("div", { class: "switches" }, languageSwitch(onLanguage), themeSwitch());
   header.replaceChildren(
     el("a", { class: "brand", href: "#/" }, el("img", { src: "/icon.svg", alt: "", width: 24, height: 24 }), name),
     el("nav", { class: "views", "aria-label": t("header.views") }, ...VIEWS.map(([view, href]) =>
       el("a", { href, "aria-current": route().view === view && "page" }, t(`header.${view}`)))),
     el("div", { class: "link" }, connection, address), states, counters,
-    el("div", { class: "switches" }, logoutButton, languageSwitch(onLanguage), themeSwitch()));
+    switches);
 
   function showLab() {
     const { lab } = state;
@@ -49,7 +47,7 @@ export function mountHeader(header, onLanguage, signal) {
       setText(figures[index], lab ? count(lab.counts[key]) : "–");
       setData(figures[index], "alarm", String(ALARMING.includes(key) && (lab?.counts[key] ?? 0) > 0));
     });
-    logoutButton.hidden = !lab?.login;
+    if (lab?.login) import("./login.js").then(({ showLogout }) => showLogout(switches));
     const aside = lab?.counts.set_aside ?? 0;
     setAsideCounter.hidden = !aside;
     setText(setAside, count(aside));

@@ -1,4 +1,4 @@
-// The login form: shown when the lab wants a token.
+// The login form, shown when the lab wants a token, and the button that ends a login.
 
 import * as api from "./api.js";
 import { reason } from "./controls.js";
@@ -29,4 +29,11 @@ export function showLogin() {
   const dialog = el("dialog", { id: "login", "aria-labelledby": "login-title", oncancel: (/** @type {Event} */ event) => event.preventDefault() }, form);
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** Adds the button before the other switches, once. @param {HTMLElement} switches */
+export function showLogout(switches) {
+  if (switches.querySelector("#logout")) return;
+  switches.prepend(el("button", { type: "button", id: "logout",
+    onclick: () => api.logout().finally(() => location.reload()) }, t("header.logout")));
 }
