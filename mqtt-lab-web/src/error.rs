@@ -43,7 +43,7 @@ pub enum StartError {
     #[error("the web token is not 1 to 256 visible ASCII characters without `\"`, `,`, `;` and `\\`")]
     BadToken,
     /// A trusted proxy is no address.
-    #[error("`{address}` in `web.trusted_proxies` is no address and no network")]
+    #[error("the trusted proxy `{address}` is neither an address nor a network")]
     BadProxy {
         /// The address as configured.
         address: String,
