@@ -202,7 +202,15 @@ impl Source {
 
     /// The same, with the address that a broker inside this program would have: to be checked, not run.
     pub(crate) fn lab_to_check(&self) -> LabBuilder {
-        if self.has_own_broker() { self.lab().broker(self.config.broker.bind) } else { self.lab() }
+        if !self.has_own_broker() {
+            return self.lab();
+        }
+        let mut address = self.config.broker.bind;
+        if address.port() == 0 {
+            // The system will choose one: any port does for a check.
+            address.set_port(1883);
+        }
+        self.lab().broker(address)
     }
 
     /// Checks the devices and their plugins, but for what only a constructed device tells.

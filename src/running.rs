@@ -157,11 +157,6 @@ impl Running {
             })?,
             None => Variables::new(),
         };
-        if self.web.is_none() && !source.config.variable.is_empty() {
-            tracing::warn!(
-                "without `[web]` nothing is stored: after a restart variables have their first value"
-            );
-        }
         let variables = source.variables(&known);
         let lab = self.lab(source, &variables, loader).await?;
         let changes = self.devices.apply(lab).await.map_err(|error| match &error {

@@ -12,6 +12,10 @@ pub use decode::InfoError;
 
 /// Most channels a description may have.
 pub const MAX_CHANNELS: usize = 256;
+/// Longest topic of a last will that a description may declare, in bytes.
+pub const MAX_WILL_TOPIC_BYTES: usize = 1_024;
+/// Longest payload of a last will that a description may declare, in bytes.
+pub const MAX_WILL_PAYLOAD_BYTES: usize = 4_096;
 
 /// The only schema there is.
 const SCHEMA: u32 = 1;

@@ -68,7 +68,10 @@ pub use decode_error::DecodeError;
 pub use foreign::{Meaning, Members, Message, Note, Received, Refused, Written};
 #[cfg(feature = "alloc")]
 pub use info::InfoError;
-pub use info::{Channels, Info, MAX_CHANNELS, PluginForm, PluginInfo, Role, Trigger, WillInfo};
+pub use info::{
+    Channels, Info, MAX_CHANNELS, MAX_WILL_PAYLOAD_BYTES, MAX_WILL_TOPIC_BYTES, PluginForm, PluginInfo, Role,
+    Trigger, WillInfo,
+};
 pub use qos::Qos;
 pub use sample::{MAX_SAMPLE_BYTES, PayloadForm, Sample, SampleTime};
 pub use state::State;

@@ -38,6 +38,11 @@ impl Source {
         told.extend(self.readable_secrets());
         told.extend(self.ignored_delays());
         told.extend(self.ignored_broker());
+        if !self.config.web.enabled && !self.config.variable.is_empty() {
+            let text = "without the web nothing is stored: after a restart variables have their first value";
+            let problem = OptionProblem::new(&["enabled"], text);
+            told.push(self.of_option("web", &problem.hint("remove this line, or expect it")));
+        }
         if self.config.spool.sync && self.config.spool.folder.is_none() {
             let problem = OptionProblem::new(&["sync"], "it has no effect without `spool.folder`");
             told.push(self.of_option("spool", &problem.hint("add a line `folder = …`, or remove this one")));

@@ -3,7 +3,7 @@
 use super::{MqttVersion, Problem};
 use crate::Settings;
 use crate::link::SpoolPolicy;
-use mqtt_lab_wire::{PayloadForm, Qos, check_word};
+use mqtt_lab_wire::{MAX_WILL_PAYLOAD_BYTES, MAX_WILL_TOPIC_BYTES, PayloadForm, Qos, check_word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -238,16 +238,13 @@ impl DeviceConfig {
             wrong(&["keep_alive_s"], format!("`{keep_alive}` must be from 5 to 65535 seconds"));
         }
         if let Some(topic) = &self.will.topic
-            && crate::text::topic_name(topic).is_err()
+            && let Err(problem) = will_topic(topic)
         {
             let topic: String = topic.chars().filter(|c| !c.is_control()).take(60).collect();
-            wrong(
-                &["will", "topic"],
-                format!("`{topic}` cannot be published to: no `+`, `#` or empty topic"),
-            );
+            wrong(&["will", "topic"], format!("`{topic}` {problem}"));
         }
-        if self.will.payload.as_ref().is_some_and(|payload| payload.len() > crate::text::LONGEST_STRING) {
-            wrong(&["will", "payload"], "the payload is longer than 65,535 bytes".into());
+        if self.will.payload.as_ref().is_some_and(|payload| payload.len() > MAX_WILL_PAYLOAD_BYTES) {
+            wrong(&["will", "payload"], format!("the payload is longer than {MAX_WILL_PAYLOAD_BYTES} bytes"));
         }
         if self.when_full == SpoolPolicy::DropOldest && self.spool_messages == 1 {
             wrong(&["spool_messages"], "`1` must be at least 2 with `when_full = \"drop-oldest\"`".into());
@@ -301,4 +298,18 @@ pub struct ChannelConfig {
     pub qos: Option<Qos>,
     /// Whether the broker keeps its last sample.
     pub retain: Option<bool>,
+}
+
+/// Checks the topic of a last will, which must also fit into the device's description.
+fn will_topic(topic: &str) -> Result<(), String> {
+    if topic.len() > MAX_WILL_TOPIC_BYTES {
+        return Err(format!("… is longer than {MAX_WILL_TOPIC_BYTES} bytes"));
+    }
+    if crate::text::topic_name(topic).is_err() {
+        return Err("cannot be published to: no `+`, `#` or empty topic".into());
+    }
+    if topic.starts_with('$') {
+        return Err("cannot be published to: topics that begin with `$` belong to the broker".into());
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 // Elements by call. Foreign text enters the page only through here, as text nodes.
 
-// U+200C and U+200D stay: Persian and emoji need them; so do tags, for flags.
+// Persian, emoji and flags need the others.
 const HIDDEN = /(?![\t\n\r\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Foreign text without what hides or turns its neighbors. @param {string} text */
+/** Shows hidden characters. @param {string} text */
 export const visible = (text) => text.replace(HIDDEN, "\ufffd");
 
 const WORDS = ["title", "aria-label", "placeholder"];
@@ -42,7 +42,7 @@ export function setText(node, text) {
   if (node.textContent !== shown) node.textContent = shown;
 }
 
-/** Sets the text that a pointer shows. @param {HTMLElement} element @param {string} text */
+/** Sets a tooltip. @param {HTMLElement} element @param {string} text */
 export function setTitle(element, text) {
   element.title = visible(text);
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mqtt_lab_wire::{Channel, Info, Str, WillInfo};
+use mqtt_lab_wire::{Channel, Info, MAX_WILL_PAYLOAD_BYTES, MAX_WILL_TOPIC_BYTES, Str, WillInfo};
 
 /// Longest text that only people read, in characters; the rest of a longer one is left out.
 const MAX_CHARS: usize = 100;
@@ -11,9 +11,6 @@ const MAX_DOWNGRADES_CHARS: usize = 512;
 /// Longest choice, in bytes, and most choices of a channel. They are values, of which nothing can be left out.
 const MAX_CHOICE_BYTES: usize = 256;
 const MAX_CHOICES: usize = 256;
-/// Longest topic and payload of a last will, in bytes. They are compared with what arrives.
-const MAX_WILL_TOPIC_BYTES: usize = 1_024;
-const MAX_WILL_PAYLOAD_BYTES: usize = 4_096;
 
 /// Shortens the texts of a description that only people read.
 ///
