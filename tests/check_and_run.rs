@@ -277,6 +277,8 @@ fn no_valid_file_of_the_product_is_refused() {
         assert!(!shown.is_empty(), "{page} shows no file");
         files.extend(shown.into_iter().map(|text| (page.to_owned(), text)));
     }
+    let free_ports = "[web]\nbind = \"127.0.0.1:0\"\n[broker]\nbind = \"127.0.0.1:0\"\n[[sensor]]\nkind = \"temperature\"\n";
+    files.push(("ports that the system chooses".to_owned(), free_ports.to_owned()));
     for arguments in [["sensor", "a", "--lang", "python"], ["actuator", "b", "--lang", "python"]] {
         let folder = tempfile::tempdir().expect("a folder");
         let run = |arguments: &[&str]| {
