@@ -1,7 +1,7 @@
 // Elements by call. Foreign text enters the page only through here, as text nodes.
 
 // Persian, emoji and flags need the others.
-const HIDDEN = /(?![\t\n\r\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const HIDDEN = /(?![\t\n\r\xad\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Shows hidden characters. @param {string} text */
 export const visible = (text) => text.replace(HIDDEN, "\ufffd");
