@@ -1,6 +1,7 @@
 // The page of one device: what it measures, what it can be told, when it was away, how it is set up.
 
 import * as api from "./api.js";
+import { fetchLines } from "./channel.js";
 import { historyCharts } from "./device-charts.js";
 import { controlsSection } from "./device-controls.js";
 import { describeSection, manageSection } from "./device-manage.js";
@@ -13,7 +14,6 @@ import { extend, t } from "./i18n.js";
 import { deviceName, kindName, ownChannels, wordFor } from "./names.js";
 import { nextFrame } from "./paint.js";
 import { showPlugin, showReloaded } from "./plugin.js";
-import { loadReasons } from "./problem.js";
 import { keyOf, on, state } from "./store.js";
 
 const TICK_MS = 1_000;
@@ -22,8 +22,9 @@ const BOOTS_MS = 5_000;
 
 /** @param {HTMLElement} main @param {{group: string, id: string}} where @param {AbortSignal} signal */
 export async function mountDevice(main, where, signal) {
-  // The forms for channels share their words with those for variables.
-  await Promise.all([extend("variables"), loadReasons()]);
+  // The forms for channels share their words with those for variables. The code of the remarks has to be there before the
+  // first frame: lines that come later would move the charts.
+  await Promise.all([extend("variables"), fetchLines()]);
   if (signal.aborted) return;
   const key = keyOf(where);
   /** @type {AbortController | null} */

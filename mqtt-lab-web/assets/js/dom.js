@@ -38,6 +38,7 @@ export const topicCode = (name) =>
 /** Sets the text only when it differs, so that an unchanged value costs no layout.
  * @param {Node} node @param {string} text */
 export function setText(node, text) {
+  if (node.textContent === text) return;
   const shown = visible(text);
   if (node.textContent !== shown) node.textContent = shown;
 }
@@ -69,16 +70,16 @@ export function arrange(parent, children) {
 const ICONS = {
   ready: { d: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z", fill: true },
   init: { d: "M8 3a5 5 0 1 1 0 10A5 5 0 0 1 8 3z", dash: "2.2 2.2" },
-  sleeping: { d: "M10.8 2.6a5.6 5.6 0 1 0 2.9 8A5.2 5.2 0 0 1 10.8 2.600z", fill: true },
-  disconnected: { d: "M8 2.800a5.2 5.2 0 1 1 0 10.400A5.2 5.2 0 0 1 8 2.800zM5.2 8h5.6" },
-  lost: { d: "M8 2.2 14.4 13.400H1.600zM8 6.400v3.200M8 11.200v.6" },
-  unknown: { d: "M5.6 5.900a2.5 2.5 0 1 1 3.6 2.300C8.4 8.6 8 9 8 9.800M8 12.200v.6" },
-  pending: { d: "M8 2.800a5.2 5.2 0 1 1 0 10.400A5.2 5.2 0 0 1 8 2.800zM8 5.200V8l2 1.6" },
+  sleeping: { d: "M10.8 2.6a5.6 5.6 0 1 0 2.9 8A5.2 5.2 0 0 1 10.8 2.6z", fill: true },
+  disconnected: { d: "M8 2.8a5.2 5.2 0 1 1 0 10.4A5.2 5.2 0 0 1 8 2.8zM5.2 8h5.6" },
+  lost: { d: "M8 2.2 14.4 13.4H1.6zM8 6.4v3.2M8 11.2v.6" },
+  unknown: { d: "M5.6 5.9a2.5 2.5 0 1 1 3.6 2.3C8.4 8.6 8 9 8 9.8M8 12.2v.6" },
+  pending: { d: "M8 2.8a5.2 5.2 0 1 1 0 10.4A5.2 5.2 0 0 1 8 2.8zM8 5.2V8l2 1.6" },
   confirmed: { d: "M3 8.6 6.4 12 13 4.6" },
   refused: { d: "M4 4l8 8M12 4l-8 8" },
-  timed_out: { d: "M4.5 2.500h7M4.5 13.500h7M5.5 2.500c0 3 5 3.5 5 5.500s-5 2.5-5 5.500M10.5 2.500c0 3-5 3.5-5 5.500s5 2.5 5 5.5" },
-  reloaded: { d: "M13 8a5 5 0 1 1-1.600-3.700M11.800 1.400v3.200H8.600" },
-  info: { d: "M8 2.800a5.2 5.2 0 1 1 0 10.400A5.2 5.2 0 0 1 8 2.800zM8 7.400v3.200M8 5v.4" },
+  timed_out: { d: "M4.5 2.5h7M4.5 13.5h7M5.5 2.5c0 3 5 3.5 5 5.5s-5 2.5-5 5.5M10.5 2.5c0 3-5 3.5-5 5.5s5 2.5 5 5.5" },
+  reloaded: { d: "M13 8a5 5 0 1 1-1.6-3.7M11.8 1.4v3.2H8.6" },
+  info: { d: "M8 2.8a5.2 5.2 0 1 1 0 10.4A5.2 5.2 0 0 1 8 2.8zM8 7.4v3.2M8 5v.4" },
   live: { d: "M1.5 8h3l2-5 3 10 2-5h3" },
   back: { d: "M9.5 3.5 5 8l4.5 4.5" },
 };
